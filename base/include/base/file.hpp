@@ -1,0 +1,33 @@
+// Files that matter: written whole or not at all, locked so that only one process owns them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/status.hpp"
+
+namespace base {
+
+// The whole file. not_found: absent; invalid: longer than max_bytes; unavailable: anything else.
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = 16u << 20);
+// Writes beside path, flushes, renames. On failure the old content stands. mode as in chmod.
+Status write_file(const std::filesystem::path& path, std::string_view content,
+                  unsigned mode = 0644);
+
+// Holds an exclusive lock on a file (created if absent, never deleted) while it lives.
+class FileLock {
+ public:
+  // conflict: another process holds it; the text names its pid. owner text is written into the
+  // file.
+  static Result<FileLock> take(const std::filesystem::path& path);
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+}  // namespace base

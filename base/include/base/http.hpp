@@ -1,0 +1,74 @@
+// HTTP/1.1 for this project's own endpoints, with or without TLS. Boost.Beast stays in one .cpp.
+// Everything here belongs to one IoLoop and is called on its thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "base/status.hpp"
+
+namespace base::http {
+
+struct Request {
+  std::string method;                                        // "GET"
+  std::string path;                                          // decoded, without the query
+  std::vector<std::pair<std::string, std::string>> query;    // decoded, in order
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;
+
+  // "" when absent; the first one when repeated.
+  std::string_view header(std::string_view lower_case_name) const;
+  std::string_view parameter(std::string_view name) const;
+  bool has_parameter(std::string_view name) const;
+};
+
+// The answer to one request. May be kept and answered later, on the loop; exactly one of send() or
+// begin() is called, once. Calls after the client left are harmless and do nothing.
+class Response {
+ public:
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  virtual ~Response() = default;
+
+  virtual void send(int status, std::string_view content_type, std::string body,
+                    Headers headers = {}) = 0;
+  // A chunked body, open until end() or until the client leaves.
+  virtual void begin(int status, std::string_view content_type) = 0;
+  // false: the client is gone, or so slow that max_backlog_bytes wait; the connection is closed
+  // then.
+  virtual bool write(std::string chunk) = 0;
+  virtual void end() = 0;
+  // Called once on the loop when the client goes before end().
+  virtual void on_closed(std::function<void()> closed) = 0;
+};
+
+struct Options {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;       // 0: any free one, see Server::port()
+  std::string certificate_pem;  // with key_pem: TLS 1.2 and up; both empty: plain HTTP
+  std::string key_pem;
+  // Bodies and headers past these are answered 413 / 431 and the connection is closed.
+  std::size_t max_body_bytes = 3u << 20;  // kube-apiserver's own limit is 3 MiB
+  std::size_t max_header_bytes = 64u << 10;
+  std::size_t max_connections = 1024;         // past it new ones are closed at once, counted
+  std::size_t max_backlog_bytes = 8u << 20;   // per streaming client
+  Duration idle = std::chrono::seconds(120);  // keep-alive without a request; a stream may idle on
+};
+
+class Server {
+ public:
+  using Handler = std::function<void(Request, std::shared_ptr<Response>)>;
+
+  // conflict: the port is taken (the text says which). handler runs on the loop.
+  static Result<std::unique_ptr<Server>> listen(IoLoop& loop, Options options, Handler handler);
+  virtual ~Server() = default;  // closes the listener and every connection
+  virtual std::uint16_t port() const = 0;
+  virtual std::size_t connections() const = 0;
+};
+
+}  // namespace base::http

@@ -1,0 +1,90 @@
+// What went wrong, in one vocabulary: the error of a call, the quality of a sample, the reason in a
+// report. Values; any thread.
+#pragma once
+
+#include <cassert>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace base {
+
+// Chosen by what the reader does next.
+enum class Code : unsigned char {
+  ok,
+  timeout,       // wait: no answer in time
+  unavailable,   // wait: not connected, or busy
+  invalid,       // fix the request or the spec
+  unsupported,   // fix the spec: this peer cannot do it
+  not_found,     // fix the spec: no such object
+  conflict,      // fix the request: somebody changed it, or it exists already
+  refused,       // look at the device: it said no
+  malformed,     // look at the device: it said nonsense
+  out_of_range,  // look at the device or the value: outside the stated limits
+  stale,         // look at the device: too old to be trusted
+  internal,      // call us
+};
+
+// "timeout", "not_found" ...: the word used in texts, reports and logs.
+std::string_view name(Code code);
+// The code of such a word; Code::internal for an unknown one.
+Code code_of(std::string_view name);
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;  // ok
+  // text names object, path and number, in lower case, without a full stop.
+  Status(Code code, std::string text) : code_(code), text_(std::move(text)) {}
+
+  bool ok() const { return code_ == Code::ok; }
+  Code code() const { return code_; }
+  const std::string& text() const { return text_; }
+  // Whether the same call may succeed later without anybody changing anything.
+  bool retriable() const { return code_ == Code::timeout || code_ == Code::unavailable; }
+  // "timeout: unit 7 did not answer within 500 ms"; "ok".
+  std::string to_string() const;
+
+  friend bool operator==(const Status&, const Status&) = default;
+
+ private:
+  Code code_ = Code::ok;
+  std::string text_;
+};
+
+// A T, or the reason why there is none. value() of a failed Result is a bug and asserts.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : held_(std::in_place_index<0>, std::move(value)) {}
+  Result(Status status) : held_(std::in_place_index<1>, std::move(status)) {
+    assert(!std::get<1>(held_).ok());
+  }
+
+  bool ok() const { return held_.index() == 0; }
+  explicit operator bool() const { return ok(); }
+  Status status() const { return ok() ? Status() : std::get<1>(held_); }
+  T& value() & {
+    assert(ok());
+    return *std::get_if<0>(&held_);
+  }
+  const T& value() const& {
+    assert(ok());
+    return *std::get_if<0>(&held_);
+  }
+  T&& value() && {
+    assert(ok());
+    return std::move(*std::get_if<0>(&held_));
+  }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+
+ private:
+  std::variant<T, Status> held_;
+};
+
+}  // namespace base

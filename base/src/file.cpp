@@ -1,0 +1,103 @@
+#include "base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/text.hpp"
+
+namespace base {
+
+namespace {
+
+Status os_error(const std::filesystem::path& path, const char* what) {
+  const int error = errno;
+  const Code code = error == ENOENT ? Code::not_found : Code::unavailable;
+  return Status(code, cat(path.string(), ": ", what, ": ", std::strerror(error)));
+}
+
+bool write_all(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0 && errno != EINTR) return false;
+    if (written > 0) content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return os_error(path, "cannot open");
+  std::string content;
+  char buffer[65536];
+  for (;;) {
+    const ssize_t got = ::read(fd, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const Status failed = os_error(path, "cannot read");
+      ::close(fd);
+      return failed;
+    }
+    if (got == 0) break;
+    content.append(buffer, static_cast<std::size_t>(got));
+    if (content.size() > max_bytes) {
+      ::close(fd);
+      return Status(Code::invalid, cat(path.string(), ": longer than ", max_bytes, " bytes"));
+    }
+  }
+  ::close(fd);
+  return content;
+}
+
+Status write_file(const std::filesystem::path& path, std::string_view content, unsigned mode) {
+  // One temporary name per process: two processes that write one file must not share it.
+  const std::filesystem::path temporary = cat(path.string(), ".", ::getpid(), ".tmp");
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (fd < 0) return os_error(temporary, "cannot create");
+  const bool written = write_all(fd, content) && ::fchmod(fd, mode) == 0 && ::fsync(fd) == 0;
+  const Status failed = written ? Status() : os_error(temporary, "cannot write");
+  ::close(fd);
+  if (written && ::rename(temporary.c_str(), path.c_str()) == 0) return Status();
+  const Status not_renamed = written ? os_error(path, "cannot replace") : failed;
+  ::unlink(temporary.c_str());
+  return not_renamed;
+}
+
+Result<FileLock> FileLock::take(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return os_error(path, "cannot open the lock file");
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    char holder[32] = "";
+    const ssize_t got = ::pread(fd, holder, sizeof holder - 1, 0);
+    ::close(fd);
+    const std::string_view pid(holder, got > 0 ? static_cast<std::size_t>(got) : 0);
+    return Status(Code::conflict, cat(path.string(), ": held by another process (pid ",
+                                      pid.substr(0, pid.find('\n')), ")"));
+  }
+  const std::string pid = cat(::getpid(), '\n');
+  if (::ftruncate(fd, 0) != 0 || !write_all(fd, pid)) {
+    const Status failed = os_error(path, "cannot write the lock file");
+    ::close(fd);
+    return failed;
+  }
+  return FileLock(fd);
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace base
