@@ -1,0 +1,19 @@
+// JSON, as Kubernetes objects, protocol settings and MQTT payloads are written. The one library
+// type that crosses folders: an own wrapper would be the same thing with fewer tests.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "base/status.hpp"
+
+namespace dmi {
+
+using Json = nlohmann::json;
+
+// invalid: not JSON (the text says where), deeper than 64 levels, or not UTF-8. Never throws.
+base::Result<Json> parse_json(std::string_view text);
+// Compact; never throws (bytes that are not UTF-8 are replaced).
+std::string to_text(const Json& json);
+
+}  // namespace dmi

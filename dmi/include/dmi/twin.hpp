@@ -1,0 +1,68 @@
+// The twin of one device as its mapper keeps it: per point the desired value, the desired value the
+// device accepted (observed), and the reported sample. Pure: no clock, no threads; points are known
+// by their index.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "base/status.hpp"
+#include "dmi/sample.hpp"
+#include "dmi/value.hpp"
+
+namespace dmi {
+
+class Twin {
+ public:
+  // When a point that did not change is told again, so that a consumer that lost a message is right
+  // after this long. Stock CloudCore loses the first report of every property (gaps.md 38).
+  static constexpr auto refresh = std::chrono::seconds(60);
+
+  explicit Twin(std::size_t points) : entries_(points) {}
+  std::size_t size() const { return entries_.size(); }
+
+  // Desired value set, changed or (nullopt) withdrawn. The same value again changes nothing.
+  // Returns whether something changed.
+  bool desire(std::size_t point, std::optional<Value> value);
+  // Points whose desired value is neither accepted nor finally refused.
+  std::vector<std::size_t> pending() const;
+  const std::optional<Value>& desired(std::size_t point) const;
+  // The device took `value`. Ignored unless value is still what is desired: a newer wish may have
+  // come while the older one was on the wire.
+  void accept(std::size_t point, const Value& value);
+  // The device, or the check before it, did not take `value`. A retriable status leaves the point
+  // pending; any other ends it until desired changes or again(). Ignored when overtaken, as above.
+  void refuse(std::size_t point, const Value& value, base::Status why);
+  // The link was reopened: every setting is pending again, also refused ones.
+  void again();
+  const std::optional<Value>& observed(std::size_t point) const;
+  const base::Status& refusal(std::size_t point) const;  // ok: none
+
+  // What was seen. Returns whether it must be told: the value or the status' code changed, or
+  // refresh has passed since it was told last.
+  bool report(std::size_t point, Sample sample, base::SteadyTime now);
+  const std::optional<Sample>& reported(std::size_t point) const;
+
+  // Points to tell: changed by report(), desire(), accept() or refuse() since told(). In order.
+  std::vector<std::size_t> untold() const;
+  void told(std::size_t point, base::SteadyTime now);
+  // A new listener knows nothing: everything that was ever seen is untold.
+  void retell();
+
+ private:
+  struct Entry {
+    std::optional<Value> desired;
+    std::optional<Value> observed;
+    base::Status refusal;
+    std::optional<Sample> reported;
+    base::SteadyTime told_at{};
+    bool accepted = false;  // desired == observed, or finally refused
+    bool untold = false;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace dmi

@@ -1,0 +1,37 @@
+#include "dmi/json.hpp"
+
+#include "base/text.hpp"
+
+namespace dmi {
+
+using base::Code;
+using base::Status;
+
+base::Result<Json> parse_json(std::string_view text) {
+  // Far above any object of ours, far below what overflows a parser's stack.
+  constexpr int max_depth = 64;
+  bool too_deep = false;
+  const auto watch_depth = [&](int depth, Json::parse_event_t, Json&) {
+    too_deep = too_deep || depth >= max_depth;  // depth counts from 0
+    return !too_deep;
+  };
+  try {
+    Json json = Json::parse(text, watch_depth);
+    if (too_deep) {
+      return Status(Code::invalid, base::cat("JSON nested deeper than ", max_depth, " levels"));
+    }
+    return json;
+  } catch (const Json::exception& error) {
+    // The library's text starts with its own code in brackets, which helps nobody.
+    const std::string_view what(error.what());
+    const std::size_t start = what.find("] ");
+    return Status(Code::invalid,
+                  base::cat("not JSON: ", start == what.npos ? what : what.substr(start + 2)));
+  }
+}
+
+std::string to_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace dmi

@@ -1,0 +1,101 @@
+// DMI over gRPC on unix sockets, both directions, in domain types. The only folder that includes
+// gRPC and protobuf headers is dmi/wire; nothing of them shows here.
+//
+// Threads: handlers are called on gRPC's threads; they post to their loop and answer later, from any
+// thread. Completions of client calls are called on gRPC's threads too: post before touching anything.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.hpp"
+#include "dmi/device.hpp"
+
+namespace dmi::wire {
+
+// What MapperRegister answers. Devices are merged with their models already.
+struct Registration {
+  std::vector<DeviceModel> models;
+  std::vector<Device> devices;
+};
+
+// A code travels as its gRPC counterpart and comes back as itself: timeout → DEADLINE_EXCEEDED,
+// unavailable → UNAVAILABLE, invalid → INVALID_ARGUMENT, unsupported → UNIMPLEMENTED, not_found →
+// NOT_FOUND, conflict → ALREADY_EXISTS, refused → FAILED_PRECONDITION, malformed → DATA_LOSS,
+// out_of_range → OUT_OF_RANGE, stale → ABORTED, internal → INTERNAL. From stock EdgeCore everything
+// is UNKNOWN: "too many request" in the text becomes unavailable, the rest internal.
+using Done = std::function<void(base::Status)>;
+
+// ---- the edge core's side --------------------------------------------------------------------
+
+class ManagerHandler {
+ public:
+  virtual ~ManagerHandler() = default;
+  virtual void mapper_register(MapperInfo mapper, bool with_data,
+                               std::function<void(base::Result<Registration>)> done) = 0;
+  virtual void report_status(DeviceReport report, Done done) = 0;
+  virtual void report_state(ObjectId device, std::string state, Done done) = 0;
+};
+
+class Server {
+ public:
+  virtual ~Server() = default;  // stops: calls in flight get until 2 s, then the socket file is gone
+};
+
+// Serves DeviceManagerService on socket_path (absolute, ≤ 107 characters; mode 0660).
+// Takes socket_path + ".lock" first, because a second gRPC server would silently steal the socket.
+// conflict: another process serves there; invalid: path too long, or its folder is missing.
+base::Result<std::unique_ptr<Server>> serve_manager(const std::string& socket_path,
+                                                    ManagerHandler& handler);
+
+// The edge core's calls to one mapper. One persistent channel; calls may overlap.
+// Go mappers dereference without nil checks: every message is sent with all sub-messages present.
+class MapperClient {
+ public:
+  virtual ~MapperClient() = default;  // completions of calls in flight come first, with unavailable
+  virtual void register_device(const Device& device, Done done) = 0;
+  virtual void update_device(const Device& device, Done done) = 0;
+  virtual void remove_device(const ObjectId& device, Done done) = 0;
+  virtual void create_model(const DeviceModel& model, Done done) = 0;
+  virtual void update_model(const DeviceModel& model, Done done) = 0;
+  virtual void remove_model(const ObjectId& model, Done done) = 0;
+};
+// Deadline per call 10 s, as EdgeCore's. Never fails: a socket that is not there answers unavailable.
+std::unique_ptr<MapperClient> connect_mapper(const std::string& socket_path);
+
+// ---- the mapper's side -----------------------------------------------------------------------
+
+class MapperHandler {
+ public:
+  virtual ~MapperHandler() = default;
+  virtual void register_device(Device device, Done done) = 0;
+  virtual void update_device(Device device, Done done) = 0;
+  virtual void remove_device(ObjectId device, Done done) = 0;
+  virtual void create_model(DeviceModel model, Done done) = 0;
+  virtual void update_model(DeviceModel model, Done done) = 0;
+  virtual void remove_model(ObjectId model, Done done) = 0;
+  // Twins as last seen; the device itself as known.
+  virtual void get_device(ObjectId device,
+                          std::function<void(base::Result<std::pair<Device, DeviceReport>>)> done) = 0;
+};
+// As serve_manager, for DeviceMapperService.
+base::Result<std::unique_ptr<Server>> serve_mapper(const std::string& socket_path,
+                                                   MapperHandler& handler);
+
+// A mapper's calls to the edge core: ours or a stock EdgeCore.
+class ManagerClient {
+ public:
+  virtual ~ManagerClient() = default;
+  virtual void mapper_register(const MapperInfo& mapper,
+                               std::function<void(base::Result<Registration>)> done) = 0;
+  // Fills absent observed/reported with empty messages: EdgeCore dies of absent ones.
+  virtual void report_status(const DeviceReport& report, Done done) = 0;
+  virtual void report_state(const ObjectId& device, const std::string& state, Done done) = 0;
+};
+// Deadline per call 5 s; waits for the connection within it. Reconnects by itself within 300 ms.
+std::unique_ptr<ManagerClient> connect_manager(const std::string& socket_path);
+
+}  // namespace dmi::wire

@@ -1,0 +1,62 @@
+#include "dmi/config.hpp"
+
+#include <gtest/gtest.h>
+
+namespace dmi {
+namespace {
+
+using base::Code;
+
+Config config(const char* json) { return Config(*parse_json(json), "boiler.visitor"); }
+
+TEST(Config, ErrorNamesPathValueAndLimit) {
+  const auto high = config(R"({"offset": 70000})").integer("offset", 0, 0, 65535).status();
+  EXPECT_EQ(high.code(), Code::out_of_range);
+  EXPECT_EQ(high.text(), "boiler.visitor.offset: 70000 is above 65535");
+  const auto missing = config("{}").need_integer("offset", 0, 65535).status();
+  EXPECT_EQ(missing.text(), "boiler.visitor.offset: missing (a whole number 0..65535)");
+}
+
+TEST(Config, WholeNumbersComeAsIntegerFloatOrText) {
+  for (const char* five : {R"({"n": 5})", R"({"n": 5.0})", R"({"n": "5"})", R"({"n": 5e0})"}) {
+    EXPECT_EQ(*config(five).integer("n", 0, 0, 10), 5) << five;
+  }
+  for (const char* bad : {R"({"n": 5.5})", R"({"n": true})", R"({"n": []})", R"({"n": 1e300})",
+                          R"({"n": "x"})", R"({"n": 18446744073709551615})"}) {
+    EXPECT_EQ(config(bad).integer("n", 0, 0, 10).status().code(), Code::invalid) << bad;
+  }
+}
+
+TEST(Config, AbsentAndNullTakeTheFallback) {
+  EXPECT_EQ(*config(R"({"n": null})").integer("n", 7, 0, 10), 7);
+  EXPECT_EQ(*config("{}").boolean("b", true), true);
+  EXPECT_EQ(*config("{}").text("t", "x"), "x");
+}
+
+TEST(Config, ChoiceListsWhatIsAllowed) {
+  const auto wrong =
+      config(R"({"register": "Holding"})").choice("register", 0, {"A", "B"}).status();
+  EXPECT_EQ(wrong.text(), "boiler.visitor.register: \"Holding\" is none of A, B");
+}
+
+TEST(Config, InnerObjectMayBeJsonText) {
+  EXPECT_EQ(*config(R"({"tcp": {"port": 1}})").object("tcp")->integer("port", 0, 0, 9), 1);
+  EXPECT_EQ(*config(R"({"tcp": "{\"port\": 1}"})").object("tcp")->integer("port", 0, 0, 9), 1);
+  EXPECT_EQ(config(R"({"tcp": "nonsense"})").object("tcp").status().code(), Code::invalid);
+}
+
+TEST(Config, MisspeltKeyIsNamed) {
+  const auto status = config(R"({"ofset": 1})").only({"offset", "limit"});
+  EXPECT_EQ(status.text(), "boiler.visitor.ofset: unknown key (known: offset, limit)");
+}
+
+TEST(Json, TooDeepBrokenAndForeignTextsAreInvalid) {
+  EXPECT_EQ(parse_json(std::string(100000, '[')).status().code(), Code::invalid);
+  EXPECT_EQ(parse_json(std::string(65, '[') + std::string(65, ']')).status().code(), Code::invalid);
+  EXPECT_TRUE(parse_json(std::string(60, '[') + std::string(60, ']')).ok());
+  EXPECT_EQ(parse_json("{\"a\": \"\xff\"}").status().code(), Code::invalid);
+  EXPECT_EQ(parse_json("").status().code(), Code::invalid);
+}
+
+}  // namespace
+}  // namespace dmi
