@@ -1,0 +1,175 @@
+// The edge core's one truth: objects, twins, and the verbs that change them. Confined to the loop.
+// Pure but for the Journal it is given: no sockets, no files, time as an argument from the loop.
+//
+// A verb decides in memory at once, is written to the journal, and answers `done` when it is on disk.
+// Then every outlet hears the Change; an outlet that sees its own origin does not echo it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "base/status.hpp"
+#include "devicetwin/twin_row.hpp"
+#include "dmi/device.hpp"
+#include "dmi/json.hpp"
+
+namespace devicetwin {
+
+enum class Kind : unsigned char { device, device_model, device_status };
+enum class Origin : unsigned char { kubernetes, mqtt, mapper, self };
+
+// An object as it is stored and served: its JSON text, so that a list is a concatenation and a
+// hundred thousand properties do not live as DOM trees.
+struct Object {
+  Kind kind = Kind::device;
+  dmi::ObjectId id;
+  std::string uid;
+  std::uint64_t version = 0;  // metadata.resourceVersion, rising over all objects
+  std::shared_ptr<const std::string> text;
+};
+
+// What one accepted verb did to one object.
+struct Change {
+  enum class What : unsigned char { added, modified, deleted } what = What::modified;
+  Kind kind = Kind::device;
+  dmi::ObjectId id;
+  std::uint64_t version = 0;
+  Origin origin = Origin::self;
+  bool spec_changed = false;  // kind device/device_model: generation rose
+  // kind device: the object before and after (null: did not, does not exist).
+  std::shared_ptr<const std::string> before;
+  std::shared_ptr<const std::string> after;
+  // kind device_status: the rows that changed, as they were (absent: new) and as they are.
+  struct Row {
+    std::optional<TwinRow> before;
+    TwinRow after;
+  };
+  std::vector<Row> rows;
+  bool state_changed = false;  // kind device_status: state or last online time
+  std::string event_id;        // of the MQTT request that caused it; else empty
+};
+
+class Outlet {
+ public:
+  virtual ~Outlet() = default;
+  virtual void changed(const Change& change) = 0;
+};
+
+// What a device is besides its rows.
+struct DeviceState {
+  std::string state;           // online offline ok unknown unhealthy, as sent; "" never told
+  std::string last_online;     // RFC 3339, kept while offline
+  std::string waiting;         // why nothing happens: "waiting for devicemodel default/boiler"; or ""
+};
+
+// One MQTT twin/update or DMI report, after its syntax was checked. A side that is absent is not
+// touched.
+struct TwinUpdate {
+  struct Property {
+    std::string name;
+    bool remove = false;                    // JSON null: delete
+    std::optional<std::string> expected;
+    std::optional<std::string> actual;
+    std::optional<std::int64_t> actual_ms;  // source time; absent: now
+    std::optional<std::string> observed;    // DMI: the desired value the device accepted
+    base::Status quality;                   // DMI: of actual
+    base::Status refusal;                   // DMI: of the desired value
+    std::string type;                       // "" : not stated
+    std::optional<bool> optional;
+  };
+  std::vector<Property> properties;
+  std::string event_id;
+};
+
+// What the journal keeps; devicetwin/store implements it on SQLite.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  // All calls are queued in order and return at once.
+  virtual void put_object(const Object& object) = 0;
+  virtual void delete_object(Kind kind, const dmi::ObjectId& id) = 0;
+  virtual void put_row(const dmi::ObjectId& device, const TwinRow& row) = 0;
+  virtual void put_state(const dmi::ObjectId& device, const DeviceState& state) = 0;
+  virtual void delete_twins(const dmi::ObjectId& device) = 0;  // its rows and its state
+  // Calls done on the loop when everything queued before is on disk (fsync), or with the reason.
+  // Without flush, queued rows reach the disk within Store's window (stated there).
+  virtual void flush(std::function<void(base::Status)> done) = 0;
+};
+
+class Core {
+ public:
+  // A request may wait this long for the disk before the journal counts as stuck; see Store.
+  using Done = std::function<void(base::Result<Object>)>;
+
+  Core(base::Loop& loop, Journal& journal, std::string node);
+  ~Core();
+
+  // Start: what the store had. Call before anything else; tells no outlet.
+  void load(std::vector<Object> objects,
+            std::vector<std::pair<dmi::ObjectId, TwinRow>> rows,
+            std::vector<std::pair<dmi::ObjectId, DeviceState>> states, std::uint64_t version);
+  void add_outlet(Outlet& outlet);  // must outlive the core's last verb
+
+  // ---- objects (kinds device and device_model) ----
+  // The JSON is complete and valid against the schema; core checks what crosses fields and objects
+  // (device_from_json / model_from_json), fills metadata (uid, creationTimestamp, generation,
+  // resourceVersion), and keeps metadata the client may not change.
+  // conflict: exists already.
+  void create(Kind kind, dmi::Json object, Origin origin, Done done);
+  // expected_version 0: whatever is there. conflict: changed meanwhile. not_found.
+  // Equal content: done with the object as it is, no Change.
+  void update(Kind kind, dmi::Json object, std::uint64_t expected_version, Origin origin, Done done);
+  void remove(Kind kind, const dmi::ObjectId& id, Origin origin, Done done);
+
+  const Object* find(Kind kind, const dmi::ObjectId& id) const;  // not device_status
+  // In order of namespace and name; space "" is all. Valid until the next verb.
+  std::vector<const Object*> list(Kind kind, std::string_view space) const;
+  std::uint64_t version() const { return version_; }
+
+  // ---- twins ----
+  // Applies a report or an MQTT update, whole or not at all. `expected` becomes the Device object's
+  // spec.properties[].desired when the property is in its spec — that is the verb desire — and stays
+  // in the row alone otherwise. done: on disk where `expected` was touched, else accepted.
+  // not_found: no such device; invalid: a value does not fit the row's type (the KubeEdge texts).
+  struct Applied {
+    std::vector<Change::Row> rows;      // touched rows, also those that did not change
+    std::vector<std::string> removed;   // names of null properties that are deleted now
+  };
+  void update_twin(const dmi::ObjectId& device, TwinUpdate update, Origin origin,
+                   std::function<void(base::Result<Applied>)> done);
+  void update_state(const dmi::ObjectId& device, std::string state, Origin origin,
+                    std::function<void(base::Status)> done);
+  const std::map<std::string, TwinRow>* rows(const dmi::ObjectId& device) const;
+  const DeviceState* state(const dmi::ObjectId& device) const;
+
+  // The DeviceStatus object, rendered; nullopt: no such device. Its version is in metadata.
+  std::optional<dmi::Json> status_object(const dmi::ObjectId& device) const;
+
+  // ---- for mappers ----
+  // Devices of a protocol whose model is known, merged with it, and those models, each once.
+  struct Assignment {
+    std::vector<dmi::DeviceModel> models;
+    std::vector<dmi::Device> devices;
+  };
+  Assignment assignment(std::string_view protocol) const;
+  std::optional<dmi::Device> merged_device(const dmi::ObjectId& device) const;
+  std::optional<dmi::DeviceModel> model(const dmi::ObjectId& model) const;
+
+  const std::string& node() const { return node_; }
+  base::Loop& loop() { return loop_; }
+
+ private:
+  struct Impl;
+  base::Loop& loop_;
+  std::string node_;
+  std::uint64_t version_ = 0;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace devicetwin
