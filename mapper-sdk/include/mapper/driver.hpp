@@ -28,13 +28,13 @@ struct Point {
   std::size_t index = 0;  // position in Target::points
   std::string name;
   dmi::Type type = dmi::Type::string;
-  bool writable = false;              // accessMode ReadWrite
-  std::optional<double> minimum;      // of the refined value, as in the model
+  bool writable = false;          // accessMode ReadWrite
+  std::optional<double> minimum;  // of the refined value, as in the model
   std::optional<double> maximum;
   std::string unit;
-  dmi::Config visitor;                // visitors.configData
+  dmi::Config visitor;                    // visitors.configData
   std::chrono::milliseconds cycle{1000};  // collectCycle; 0 in the spec means 1 s
-  double scale = 1;                   // value = raw * scale + value_offset; done by the SDK
+  double scale = 1;                       // value = raw * scale + value_offset; done by the SDK
   double value_offset = 0;
 };
 
@@ -103,7 +103,7 @@ class AsyncDriver {
 
 // A protocol: give `open` or `open_async`, not both.
 struct Protocol {
-  std::string name;     // as in Device.spec.protocol.protocolName
+  std::string name;  // as in Device.spec.protocol.protocolName
   std::string version = "v1.0.0";
 
   // Opens the device: parses protocol and visitors, connects. invalid, unsupported: the spec is
@@ -113,7 +113,8 @@ struct Protocol {
   // Called on the loop; parses, and returns at once. Connecting happens inside the first read.
   std::function<base::Result<std::unique_ptr<AsyncDriver>>(const Target&, Sink, base::IoLoop&)>
       open_async;
-  // Devices with one bus share one line and one thread. Blocking drivers only. Default: each its own.
+  // Devices with one bus share one line and one thread. Blocking drivers only. Default: each its
+  // own.
   std::function<std::string(const Target&)> bus;
 };
 

@@ -1,8 +1,8 @@
 // The edge core's one truth: objects, twins, and the verbs that change them. Confined to the loop.
 // Pure but for the Journal it is given: no sockets, no files, time as an argument from the loop.
 //
-// A verb decides in memory at once, is written to the journal, and answers `done` when it is on disk.
-// Then every outlet hears the Change; an outlet that sees its own origin does not echo it.
+// A verb decides in memory at once, is written to the journal, and answers `done` when it is on
+// disk. Then every outlet hears the Change; an outlet that sees its own origin does not echo it.
 #pragma once
 
 #include <cstdint>
@@ -63,9 +63,9 @@ class Outlet {
 
 // What a device is besides its rows.
 struct DeviceState {
-  std::string state;           // online offline ok unknown unhealthy, as sent; "" never told
-  std::string last_online;     // RFC 3339, kept while offline
-  std::string waiting;         // why nothing happens: "waiting for devicemodel default/boiler"; or ""
+  std::string state;        // online offline ok unknown unhealthy, as sent; "" never told
+  std::string last_online;  // RFC 3339, kept while offline
+  std::string waiting;      // why nothing happens: "waiting for devicemodel default/boiler"; or ""
 };
 
 // One MQTT twin/update or DMI report, after its syntax was checked. A side that is absent is not
@@ -73,7 +73,7 @@ struct DeviceState {
 struct TwinUpdate {
   struct Property {
     std::string name;
-    bool remove = false;                    // JSON null: delete
+    bool remove = false;  // JSON null: delete
     std::optional<std::string> expected;
     std::optional<std::string> actual;
     std::optional<std::int64_t> actual_ms;  // source time; absent: now
@@ -111,8 +111,7 @@ class Core {
   ~Core();
 
   // Start: what the store had. Call before anything else; tells no outlet.
-  void load(std::vector<Object> objects,
-            std::vector<std::pair<dmi::ObjectId, TwinRow>> rows,
+  void load(std::vector<Object> objects, std::vector<std::pair<dmi::ObjectId, TwinRow>> rows,
             std::vector<std::pair<dmi::ObjectId, DeviceState>> states, std::uint64_t version);
   void add_outlet(Outlet& outlet);  // must outlive the core's last verb
 
@@ -124,7 +123,8 @@ class Core {
   void create(Kind kind, dmi::Json object, Origin origin, Done done);
   // expected_version 0: whatever is there. conflict: changed meanwhile. not_found.
   // Equal content: done with the object as it is, no Change.
-  void update(Kind kind, dmi::Json object, std::uint64_t expected_version, Origin origin, Done done);
+  void update(Kind kind, dmi::Json object, std::uint64_t expected_version, Origin origin,
+              Done done);
   void remove(Kind kind, const dmi::ObjectId& id, Origin origin, Done done);
 
   const Object* find(Kind kind, const dmi::ObjectId& id) const;  // not device_status
@@ -134,12 +134,12 @@ class Core {
 
   // ---- twins ----
   // Applies a report or an MQTT update, whole or not at all. `expected` becomes the Device object's
-  // spec.properties[].desired when the property is in its spec — that is the verb desire — and stays
-  // in the row alone otherwise. done: on disk where `expected` was touched, else accepted.
+  // spec.properties[].desired when the property is in its spec — that is the verb desire — and
+  // stays in the row alone otherwise. done: on disk where `expected` was touched, else accepted.
   // not_found: no such device; invalid: a value does not fit the row's type (the KubeEdge texts).
   struct Applied {
-    std::vector<Change::Row> rows;      // touched rows, also those that did not change
-    std::vector<std::string> removed;   // names of null properties that are deleted now
+    std::vector<Change::Row> rows;     // touched rows, also those that did not change
+    std::vector<std::string> removed;  // names of null properties that are deleted now
   };
   void update_twin(const dmi::ObjectId& device, TwinUpdate update, Origin origin,
                    std::function<void(base::Result<Applied>)> done);

@@ -32,11 +32,11 @@ struct TwinRow {
   std::string name;
   std::string type = "string";  // metadata.type as on MQTT
   bool optional = true;
-  bool deleted = false;         // a tombstone: versions are kept
+  bool deleted = false;  // a tombstone: versions are kept
 
-  Side expected;  // what is desired: spec.properties[].desired, or an MQTT client's expected
-  Side actual;    // what the device reports
-  std::string observed;          // the desired value the device accepted
+  Side expected;         // what is desired: spec.properties[].desired, or an MQTT client's expected
+  Side actual;           // what the device reports
+  std::string observed;  // the desired value the device accepted
   std::int64_t observed_ms = 0;  // 0: none yet
   base::Status quality;          // of actual: why there is no trustworthy value
   base::Status refusal;          // why desired is not applied

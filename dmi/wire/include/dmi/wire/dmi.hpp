@@ -1,8 +1,9 @@
 // DMI over gRPC on unix sockets, both directions, in domain types. The only folder that includes
 // gRPC and protobuf headers is dmi/wire; nothing of them shows here.
 //
-// Threads: handlers are called on gRPC's threads; they post to their loop and answer later, from any
-// thread. Completions of client calls are called on gRPC's threads too: post before touching anything.
+// Threads: handlers are called on gRPC's threads; they post to their loop and answer later, from
+// any thread. Completions of client calls are called on gRPC's threads too: post before touching
+// anything.
 #pragma once
 
 #include <chrono>
@@ -42,7 +43,8 @@ class ManagerHandler {
 
 class Server {
  public:
-  virtual ~Server() = default;  // stops: calls in flight get until 2 s, then the socket file is gone
+  virtual ~Server() =
+      default;  // stops: calls in flight get until 2 s, then the socket file is gone
 };
 
 // Serves DeviceManagerService on socket_path (absolute, ≤ 107 characters; mode 0660).
@@ -63,7 +65,8 @@ class MapperClient {
   virtual void update_model(const DeviceModel& model, Done done) = 0;
   virtual void remove_model(const ObjectId& model, Done done) = 0;
 };
-// Deadline per call 10 s, as EdgeCore's. Never fails: a socket that is not there answers unavailable.
+// Deadline per call 10 s, as EdgeCore's. Never fails: a socket that is not there answers
+// unavailable.
 std::unique_ptr<MapperClient> connect_mapper(const std::string& socket_path);
 
 // ---- the mapper's side -----------------------------------------------------------------------
@@ -78,8 +81,8 @@ class MapperHandler {
   virtual void update_model(DeviceModel model, Done done) = 0;
   virtual void remove_model(ObjectId model, Done done) = 0;
   // Twins as last seen; the device itself as known.
-  virtual void get_device(ObjectId device,
-                          std::function<void(base::Result<std::pair<Device, DeviceReport>>)> done) = 0;
+  virtual void get_device(
+      ObjectId device, std::function<void(base::Result<std::pair<Device, DeviceReport>>)> done) = 0;
 };
 // As serve_manager, for DeviceMapperService.
 base::Result<std::unique_ptr<Server>> serve_mapper(const std::string& socket_path,
