@@ -94,7 +94,8 @@ class ManagerClient {
   virtual ~ManagerClient() = default;
   virtual void mapper_register(const MapperInfo& mapper,
                                std::function<void(base::Result<Registration>)> done) = 0;
-  // Fills absent observed/reported with empty messages: EdgeCore dies of absent ones.
+  // Fills absent observed/reported with empty messages: EdgeCore dies of absent ones. The server
+  // reads one with neither value nor metadata as absent again.
   virtual void report_status(const DeviceReport& report, Done done) = 0;
   virtual void report_state(const ObjectId& device, const std::string& state, Done done) = 0;
 };

@@ -1,0 +1,65 @@
+// The calls a server has taken and not answered yet. Any thread.
+//
+// Whoever comes first answers a call: the handler's completion, the server's end, or, when a
+// handler loses its completion (a loop that refused the task), the completion's destructor. What
+// comes later does nothing. So no peer waits for ever, and a completion kept past the server's end
+// is harmless.
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "base/status.hpp"
+
+namespace dmi::wire {
+
+class Answers;
+
+class Answer {
+ public:
+  // method: a literal, for texts.
+  Answer(std::shared_ptr<Answers> open, grpc::ServerUnaryReactor& reactor, const char* method);
+  ~Answer();
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+
+  // Sends status; if it is ok, fill writes the response before.
+  void finish(base::Status status, const std::function<void()>& fill = nullptr);
+
+ private:
+  std::shared_ptr<Answers> open_;  // shared: a completion may outlive the server
+  grpc::ServerUnaryReactor& reactor_;
+  const char* method_;
+  std::atomic<bool> answered_ = false;
+};
+
+class Answers : public std::enable_shared_from_this<Answers> {
+ public:
+  // Calls a server holds open. A handler that is 4,096 behind is stuck: further ones are refused.
+  static constexpr std::size_t max_open = 4096;
+
+  // nullptr: closed, or too many; the call is answered with unavailable already.
+  std::shared_ptr<Answer> take(grpc::ServerUnaryReactor& reactor, const char* method);
+  // Refuses new calls, waits for the open ones, and after grace answers them with unavailable.
+  void close(std::chrono::milliseconds grace);
+
+ private:
+  friend class Answer;
+  void forget(const Answer* answer);
+
+  // guards all below: calls come and are answered on several threads, and none may be lost at the
+  // end
+  std::mutex mutex_;
+  std::condition_variable empty_;
+  std::map<const Answer*, std::weak_ptr<Answer>> open_;
+  bool closed_ = false;
+};
+
+}  // namespace dmi::wire

@@ -1,0 +1,26 @@
+// What both directions share: codes, socket paths, limits. Pure; any thread.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <string>
+
+#include "base/status.hpp"
+
+namespace dmi::wire {
+
+// A device with 100 registers takes 41 kB in a registration: enough for some 40,000 points.
+inline constexpr int max_message_bytes = 16 << 20;
+// sockaddr_un::sun_path without its end.
+inline constexpr std::size_t max_path = 107;
+
+// The table stands in dmi/wire/dmi.hpp. Texts gRPC could not send (not UTF-8) are repaired.
+grpc::Status to_grpc(const base::Status& status);
+base::Status from_grpc(const grpc::Status& status);
+
+// invalid: not absolute, with a NUL in it, or longer than max_path.
+base::Status check_path(const std::string& socket_path);
+// "unix:" and the path, with everything percent-encoded that gRPC's URI parser would misread.
+std::string target_of(const std::string& socket_path);
+
+}  // namespace dmi::wire
