@@ -2,8 +2,10 @@
 // gRPC and protobuf headers is dmi/wire; nothing of them shows here.
 //
 // Threads: handlers are called on gRPC's threads; they post to their loop and answer later, from
-// any thread. Completions of client calls are called on gRPC's threads too: post before touching
-// anything.
+// any thread. A completion they drop (a loop that refused the task) answers unavailable by itself;
+// one kept past the server's end does nothing. Completions of client calls are called on gRPC's
+// threads too: post before touching anything. Servers and clients are never destroyed there, that
+// is in a handler or a completion: they would wait for themselves.
 #pragma once
 
 #include <chrono>
@@ -66,7 +68,7 @@ class MapperClient {
   virtual void remove_model(const ObjectId& model, Done done) = 0;
 };
 // Deadline per call 10 s, as EdgeCore's. Never fails: a socket that is not there answers
-// unavailable.
+// unavailable, a path that cannot be one invalid.
 std::unique_ptr<MapperClient> connect_mapper(const std::string& socket_path);
 
 // ---- the mapper's side -----------------------------------------------------------------------
