@@ -43,7 +43,7 @@ class Response {
   // then.
   virtual bool write(std::string chunk) = 0;
   virtual void end() = 0;
-  // Called once on the loop when the client goes before end().
+  // Called once on the loop when the client goes before end(); not when the server is destroyed.
   virtual void on_closed(std::function<void()> closed) = 0;
 };
 
@@ -58,6 +58,8 @@ struct Options {
   std::size_t max_connections = 1024;         // past it new ones are closed at once, counted
   std::size_t max_backlog_bytes = 8u << 20;   // per streaming client
   Duration idle = std::chrono::seconds(120);  // keep-alive without a request; a stream may idle on
+  // For the TLS handshake and for one request's headers; slower clients are answered 408.
+  Duration header_time = std::chrono::seconds(10);
 };
 
 class Server {
