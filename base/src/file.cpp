@@ -64,7 +64,7 @@ Status write_file(const std::filesystem::path& path, std::string_view content, u
   const Status failed = written ? Status() : os_error(temporary, "cannot write");
   ::close(fd);
   if (written && ::rename(temporary.c_str(), path.c_str()) == 0) return Status();
-  const Status not_renamed = written ? os_error(path, "cannot replace") : failed;
+  Status not_renamed = written ? os_error(path, "cannot replace") : failed;
   ::unlink(temporary.c_str());
   return not_renamed;
 }
