@@ -1,0 +1,63 @@
+// Stands in for libFuzzer where the compiler has none (g++): feeds the kept corpus, and mutations
+// of it from a fixed seed, to LLVMFuzzerTestOneInput. So every ordinary and sanitizer run covers
+// the parsers; scripts/fuzz searches with libFuzzer itself.
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <vector>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace {
+
+using Input = std::vector<std::uint8_t>;
+
+Input mutate(Input input, std::mt19937& random) {
+  const auto at = [&] { return static_cast<std::ptrdiff_t>(random() % (input.size() + 1)); };
+  for (unsigned changes = 1 + random() % 4; changes > 0; --changes) {
+    const auto byte = static_cast<std::uint8_t>(random());
+    switch (random() % 4) {
+      case 0:
+        input.insert(input.begin() + at(), byte);
+        break;
+      case 1:
+        input.resize(static_cast<std::size_t>(at()));
+        break;
+      case 2: {  // repeat a piece
+        const Input piece(input.begin(), input.begin() + at() % 64 % std::ssize(input));
+        input.insert(input.begin() + at(), piece.begin(), piece.end());
+        break;
+      }
+      default:
+        if (!input.empty()) input[random() % input.size()] ^= byte;
+    }
+    if (input.empty()) input.push_back(byte);
+  }
+  return input;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  constexpr int mutations = 2000;  // of each file; about a second a target under ASan
+  std::mt19937 random(20261122);
+  int files = 0;
+  for (int i = 1; i < argc; ++i) {
+    for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      Input input((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+      LLVMFuzzerTestOneInput(input.data(), input.size());
+      if (input.empty()) input.push_back(0);
+      for (int round = 0; round < mutations; ++round) {
+        const Input mutated = mutate(input, random);
+        LLVMFuzzerTestOneInput(mutated.data(), mutated.size());
+      }
+      ++files;
+    }
+  }
+  std::printf("%d files, %d mutations each\n", files, mutations);
+  return files > 0 ? 0 : 1;
+}
