@@ -1,0 +1,47 @@
+// The Kubernetes-style endpoint: kubectl and other Kubernetes clients over HTTPS, without a
+// cluster. An outlet of Core: what changes there is told to watchers. Belongs to the loop.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/loop.hpp"
+#include "base/status.hpp"
+#include "devicetwin/core.hpp"
+
+namespace devicetwin {
+
+class KubeApi : public Outlet {
+ public:
+  struct Settings {
+    std::string address = "127.0.0.1";  // an IP address; 0.0.0.0 and :: are every one
+    std::uint16_t port = 0;             // 0: any free one
+    // Gets ca.crt, server.crt, server.key, token and kubeconfig; created when absent. What is
+    // there is used again, so that a copied kubeconfig outlives a restart.
+    std::filesystem::path folder;
+    // What /readyz says; absent: always ready. Its text stands in the answer.
+    std::function<base::Status()> ready;
+  };
+
+  // Adds itself to core's outlets. core and loop outlive it, and core makes no verb after it.
+  // conflict: the port is taken; unavailable: the folder cannot be written.
+  static base::Result<std::unique_ptr<KubeApi>> listen(Core& core, base::IoLoop& loop,
+                                                       Settings settings);
+  ~KubeApi() override;
+
+  void changed(const Change& change) override;
+
+  std::uint16_t port() const;
+  std::size_t watchers() const;
+  std::filesystem::path kubeconfig() const;
+
+ private:
+  struct Impl;
+  explicit KubeApi(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace devicetwin
