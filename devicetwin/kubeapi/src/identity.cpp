@@ -234,8 +234,8 @@ Result<Identity> load_identity(const std::filesystem::path& folder, const std::s
   if (const auto why = objection(identity, address, seconds); !why.empty()) {
     auto issued = issue(address, seconds);
     if (!issued) return issued.status();
-    base::log_info(
-        cat("kubeapi: the certificate in ", folder.string(), " is ", why, ": made a new one"));
+    base::log_info(cat("kubeapi: made a new certificate in ", folder.string(), " (the old one was ",
+                       why, ")"));
     issued->token = std::move(identity.token);
     identity = std::move(*issued);
     // The key first: after a crash in between, the three do not fit and are made again.

@@ -1,11 +1,12 @@
-// The real kubectl against the real endpoint, over TLS on loopback. The newest kubectl found runs
-// every verb; each other version runs what its users do most.
+// The real kubectl against the real endpoint, over TLS on loopback. The newest and the oldest
+// kubectl found run every verb; each other version runs what its users do most.
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <future>
@@ -233,9 +234,9 @@ class Running {
 
 // ---- every version ----
 
-class EveryKubectl : public KubectlTest {};
+class EveryVersion : public KubectlTest {};
 
-TEST_P(EveryKubectl, DoesWhatTheReadmeShows) {
+TEST_P(EveryVersion, DoesWhatTheReadmeShows) {
   EXPECT_THAT(ok("create -f model.yaml"), HasSubstr("created"));
   EXPECT_THAT(ok("apply -f device.yaml"), HasSubstr("created"));
   EXPECT_THAT(ok("apply -f device.yaml"), HasSubstr("unchanged"));
@@ -268,7 +269,7 @@ TEST_P(EveryKubectl, DoesWhatTheReadmeShows) {
 
 // ---- every verb ----
 
-class NewestKubectl : public KubectlTest {
+class EveryVerb : public KubectlTest {
  protected:
   void SetUp() override {
     KubectlTest::SetUp();
@@ -277,7 +278,7 @@ class NewestKubectl : public KubectlTest {
   }
 };
 
-TEST_P(NewestKubectl, GetsInEveryForm) {
+TEST_P(EveryVerb, GetsInEveryForm) {
   EXPECT_THAT(ok("get devices"), AllOf(HasSubstr("NAME"), HasSubstr("MODEL"), HasSubstr("AGE"),
                                        Not(HasSubstr("REASON"))));
   EXPECT_THAT(ok("get dev boiler -o wide"), AllOf(HasSubstr("REASON"), HasSubstr("PENDING")));
@@ -301,7 +302,7 @@ TEST_P(NewestKubectl, GetsInEveryForm) {
   EXPECT_THAT(ok("auth can-i create devices"), HasSubstr("yes"));
 }
 
-TEST_P(NewestKubectl, WritesInEveryWay) {
+TEST_P(EveryVerb, WritesInEveryWay) {
   EXPECT_THAT(fails("create -f device.yaml"), HasSubstr("AlreadyExists"));
   std::string changed = device_yaml;
   changed.replace(changed.find("value: \"20\""), 11, "value: \"30\"");
@@ -326,14 +327,14 @@ TEST_P(NewestKubectl, WritesInEveryWay) {
   EXPECT_THAT(kubectl("diff -f device.yaml").text, Not(HasSubstr("rror")));
 }
 
-TEST_P(NewestKubectl, TriesWithoutWriting) {
+TEST_P(EveryVerb, TriesWithoutWriting) {
   ok("delete device boiler");
   EXPECT_THAT(ok("create --dry-run=server -f device.yaml"), HasSubstr("(server dry run)"));
   EXPECT_THAT(ok("apply --dry-run=server -f device.yaml"), HasSubstr("(server dry run)"));
   fails("get device boiler");
 }
 
-TEST_P(NewestKubectl, Deletes) {
+TEST_P(EveryVerb, Deletes) {
   ok("get device boiler -o yaml | sed 's/name: boiler$/name: kettle/;/uid/d;/resourceVersion/d' > "
      "k.yaml");
   ok("create -f k.yaml");
@@ -344,7 +345,7 @@ TEST_P(NewestKubectl, Deletes) {
   EXPECT_THAT(ok("delete devicemodels --all"), HasSubstr("No resources found"));
 }
 
-TEST_P(NewestKubectl, NamesTheFieldThatIsWrong) {
+TEST_P(EveryVerb, NamesTheFieldThatIsWrong) {
   if (!since(25)) GTEST_SKIP() << "clients before 1.25 do not ask the server to validate";
   std::string wrong = device_yaml;
   wrong.replace(wrong.find("name: boiler\n"), 13, "name: wrong\n");
@@ -361,7 +362,7 @@ TEST_P(NewestKubectl, NamesTheFieldThatIsWrong) {
                     HasSubstr("\"BOOLEAN\"")));
 }
 
-TEST_P(NewestKubectl, ExplainsFields) {
+TEST_P(EveryVerb, ExplainsFields) {
   if (!since(27)) GTEST_SKIP() << "clients before 1.27 read OpenAPI v2, which is not complete here";
   EXPECT_THAT(
       ok("explain device.spec.properties.desired"),
@@ -369,7 +370,7 @@ TEST_P(NewestKubectl, ExplainsFields) {
   EXPECT_THAT(ok("explain devicestatuses.status"), HasSubstr("lastOnlineTime"));
 }
 
-TEST_P(NewestKubectl, WaitsForAValue) {
+TEST_P(EveryVerb, WaitsForAValue) {
   if (!since(23)) GTEST_SKIP() << "clients before 1.23 cannot wait for a jsonpath";
   Running wait(
       command("wait devicestatus/boiler --timeout=9s "
@@ -381,7 +382,7 @@ TEST_P(NewestKubectl, WaitsForAValue) {
   EXPECT_TRUE(wait.says("condition met")) << wait.held();
 }
 
-TEST_P(NewestKubectl, WatchesStatuses) {
+TEST_P(EveryVerb, WatchesStatuses) {
   Running watch(command("get devicestatuses -w -o json"));
   ASSERT_TRUE(watch.says("boiler"));
   bool waits = false;
@@ -390,18 +391,19 @@ TEST_P(NewestKubectl, WatchesStatuses) {
   EXPECT_TRUE(watch.says("99.25")) << watch.held();
 }
 
-TEST_P(NewestKubectl, NeedsTheToken) {
+TEST_P(EveryVerb, NeedsTheToken) {
   ok("config set-credentials devicetwin --token=wrong");
   EXPECT_THAT(fails("get devices"), HasSubstr("Unauthorized"));
   EXPECT_EQ(run(cat("curl -sk https://127.0.0.1:", api_->port(), "/healthz")).text, "ok");
 }
 
-std::vector<Program> newest() {
-  const Program* best = nullptr;
-  for (const Program& program : programs()) {
-    if (best == nullptr || program.minor > best->minor) best = &program;
-  }
-  return best == nullptr ? std::vector<Program>() : std::vector<Program>{*best};
+// The two ends of what is installed.
+std::vector<Program> newest_and_oldest() {
+  std::vector<Program> ends = programs();
+  std::stable_sort(ends.begin(), ends.end(),
+                   [](const Program& a, const Program& b) { return a.minor > b.minor; });
+  if (ends.size() > 2) ends.erase(ends.begin() + 1, ends.end() - 1);
+  return ends;
 }
 
 std::string name_of(const testing::TestParamInfo<Program>& info) {
@@ -409,10 +411,10 @@ std::string name_of(const testing::TestParamInfo<Program>& info) {
 }
 
 // A machine without kubectl has nothing to test here.
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EveryKubectl);
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(NewestKubectl);
-INSTANTIATE_TEST_SUITE_P(Installed, EveryKubectl, testing::ValuesIn(programs()), name_of);
-INSTANTIATE_TEST_SUITE_P(Installed, NewestKubectl, testing::ValuesIn(newest()), name_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EveryVersion);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EveryVerb);
+INSTANTIATE_TEST_SUITE_P(Installed, EveryVersion, testing::ValuesIn(programs()), name_of);
+INSTANTIATE_TEST_SUITE_P(Installed, EveryVerb, testing::ValuesIn(newest_and_oldest()), name_of);
 
 }  // namespace
 }  // namespace devicetwin
