@@ -1,0 +1,165 @@
+// The batches of a session: what is read and written when, and what comes of it.
+#include <algorithm>
+#include <cassert>
+
+#include "base/text.hpp"
+#include "refine.hpp"
+#include "session.hpp"
+
+namespace mapper {
+
+using base::cat;
+using base::Code;
+using base::Status;
+
+bool Session::start_verify() {
+  if (verify_.empty()) return false;
+  batch_.clear();
+  for (const std::size_t point : verify_) batch_.push_back({target_->points[point], {}});
+  read_batch(Phase::verifying);
+  return true;
+}
+
+// Accepts what the device holds already. verify_ has lost what was desired anew meanwhile: a change
+// of the desired value is always written.
+void Session::accept_held() {
+  for (const std::size_t point : verify_) {
+    const std::optional<dmi::Value>& desired = twin_.desired(point);
+    const std::optional<dmi::Sample>& seen = twin_.reported(point);
+    if (!desired || !seen || !seen->status.ok() || !seen->value) continue;
+    const Point& described = target_->points[point];
+    if (!described.writable || !holds(described, *seen->value, *desired)) continue;
+    twin_.accept(point, dmi::Value(*desired));
+    has_untold_ = true;
+  }
+  verify_.clear();
+}
+
+bool Session::start_write() {
+  if (!held_.empty() && context_.loop.now() >= held_until_) {
+    held_.clear();
+    may_pend_ = true;
+  }
+  if (!may_pend_) return false;
+  may_pend_ = false;
+  fill_commands();
+  if (commands_.empty()) {
+    tell();  // of what was refused before it reached the driver
+    return false;
+  }
+  begin(Phase::writing);
+  driver_->write(commands_, [this](Status status) { finish_write(std::move(status)); });
+  return true;
+}
+
+void Session::fill_commands() {
+  commands_.clear();
+  wanted_.clear();
+  for (const std::size_t point : twin_.pending()) {
+    if (std::find(held_.begin(), held_.end(), point) != held_.end()) continue;
+    const dmi::Value desired = *twin_.desired(point);
+    base::Result<dmi::Value> raw = to_raw(target_->points[point], desired);
+    if (!raw) {
+      refuse(point, desired, raw.status());
+      has_untold_ = true;
+      continue;
+    }
+    commands_.push_back({target_->points[point], std::move(*raw), std::nullopt});
+    wanted_.push_back(desired);
+  }
+}
+
+void Session::refuse(std::size_t point, const dmi::Value& value, Status why) {
+  why = named(std::move(why));
+  context_.repeats.warn(context_.loop.now(),
+                        cat(id_.to_string(), ".", target_->points[point].name, " write"),
+                        cat("desired value not written: ", why.text()));
+  twin_.refuse(point, value, std::move(why));
+}
+
+void Session::finish_write(Status status) {
+  assert(phase_ == Phase::writing);
+  end_call();
+  read_back_.clear();
+  for (std::size_t i = 0; i < commands_.size(); ++i) {
+    const std::size_t point = commands_[i].point.index;
+    Status outcome = status;
+    if (commands_[i].status) {
+      outcome = std::move(*commands_[i].status);
+    } else if (status.ok()) {
+      outcome = Status(Code::internal, "the driver did not say whether it wrote");
+    }
+    if (outcome.ok()) {
+      twin_.accept(point, wanted_[i]);
+      read_back_.push_back(point);
+    } else {
+      if (outcome.retriable()) held_.push_back(point);
+      refuse(point, wanted_[i], std::move(outcome));
+    }
+    has_untold_ = true;
+  }
+  if (!held_.empty()) {
+    base::Duration wait = std::chrono::seconds(60);
+    for (const Group& group : groups_) wait = std::min(wait, group.cycle);
+    held_until_ = context_.loop.now() + std::max<base::Duration>(wait, std::chrono::seconds(1));
+  }
+  if (!status.ok()) {
+    batch_.clear();
+    return lost(std::move(status));
+  }
+  reached();
+  if (read_back_.empty()) {
+    tell();
+    return step();
+  }
+  batch_.clear();
+  for (const std::size_t point : read_back_) batch_.push_back({target_->points[point], {}});
+  read_batch(Phase::reading);
+}
+
+bool Session::start_read() {
+  const base::SteadyTime now = context_.loop.now();
+  batch_.clear();
+  for (Group& group : groups_) {
+    if (group.due > now) continue;
+    for (const std::size_t point : group.points) {
+      batch_.push_back({target_->points[point], {}});
+    }
+    // What was missed is skipped, on the same grid, so that a slow device is not asked twice in a
+    // row and the others' phases stay apart.
+    const auto missed = (now - group.due) / group.cycle;
+    overruns_ += static_cast<std::uint64_t>(missed);
+    group.due += group.cycle * (missed + 1);
+  }
+  if (batch_.empty()) return false;
+  read_batch(Phase::reading);
+  return true;
+}
+
+void Session::read_batch(Phase phase) {
+  begin(phase);
+  driver_->read(batch_, [this](Status status) { finish_read(std::move(status)); });
+}
+
+void Session::finish_read(Status status) {
+  const bool verifying = phase_ == Phase::verifying;
+  assert(verifying || phase_ == Phase::reading);
+  end_call();
+  for (Reading& reading : batch_) {
+    if (reading.sample) take_sample(reading.point.index, std::move(*reading.sample));
+  }
+  if (!status.ok()) return lost(std::move(status));
+  reached();
+  if (verifying) accept_held();
+  tell();
+  step();
+}
+
+void Session::take_sample(std::size_t point, dmi::Sample sample) {
+  if (sample.time == base::Time{}) sample.time = context_.loop.wall();
+  const bool changed =
+      twin_.report(point, refine(target_->points[point], std::move(sample)), context_.loop.now());
+  has_untold_ = has_untold_ || changed;
+}
+
+}  // namespace mapper

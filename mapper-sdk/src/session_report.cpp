@@ -1,0 +1,93 @@
+// What a session tells of its points, in the words of DMI.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "session.hpp"
+
+namespace mapper {
+
+namespace {
+
+// Reasons travel in metadata of every bad point; a peer's essay is cut.
+constexpr std::size_t max_reason_bytes = 512;
+
+dmi::TwinValue twin_value(const Point& point, const std::optional<dmi::Value>& value,
+                          const base::Status& status) {
+  dmi::TwinValue out;
+  if (value) out.value = dmi::to_text(*value, point.type);
+  out.metadata.emplace("type", dmi::metadata_name(point.type));
+  if (status.ok()) return out;
+  out.metadata.emplace("status", base::name(status.code()));
+  out.metadata.emplace("reason", status.text().substr(0, max_reason_bytes));
+  return out;
+}
+
+}  // namespace
+
+// A bad sample without value is an empty text with a reason: never the old number
+// (docs/decisions/0002).
+dmi::TwinReport Session::twin_report(std::size_t index) const {
+  const Point& point = target_->points[index];
+  dmi::TwinReport report{point.name, {}, {}};
+  if (twin_.desired(index) || twin_.observed(index)) {
+    report.observed = twin_value(point, twin_.observed(index), twin_.refusal(index));
+  }
+  if (const std::optional<dmi::Sample>& sample = twin_.reported(index)) {
+    report.reported = twin_value(point, sample->value, sample->status);
+    report.reported->metadata.emplace("timestamp", base::cat(base::to_ms(sample->time)));
+  }
+  return report;
+}
+
+dmi::DeviceReport Session::take_report() {
+  std::vector<std::size_t> points = twin_.untold();
+  if (!untold_.empty()) {
+    std::vector<std::size_t> all;
+    std::set_union(points.begin(), points.end(), untold_.begin(), untold_.end(),
+                   std::back_inserter(all));
+    points.swap(all);
+    untold_.clear();
+  }
+  dmi::DeviceReport report{id_, {}};
+  report.twins.reserve(points.size());
+  for (const std::size_t point : points) {
+    report.twins.push_back(twin_report(point));
+    twin_.told(point, context_.loop.now());
+  }
+  taken_ = std::move(points);
+  has_untold_ = false;
+  return report;
+}
+
+std::string Session::take_state() {
+  if (state_ == told_state_) return "";
+  told_state_ = state_;
+  return state_;
+}
+
+void Session::untell_report() {
+  if (taken_.empty()) return;
+  std::vector<std::size_t> all;
+  std::set_union(taken_.begin(), taken_.end(), untold_.begin(), untold_.end(),
+                 std::back_inserter(all));
+  untold_.swap(all);
+  taken_.clear();
+  has_untold_ = true;
+}
+
+void Session::retell() {
+  twin_.retell();
+  has_untold_ = has_untold_ || !twin_.untold().empty();
+  if (state_ != "unknown") told_state_.clear();
+}
+
+dmi::DeviceReport Session::full_report() const {
+  dmi::DeviceReport report{id_, {}};
+  report.twins.reserve(twin_.size());
+  for (std::size_t point = 0; point < twin_.size(); ++point) {
+    report.twins.push_back(twin_report(point));
+  }
+  return report;
+}
+
+}  // namespace mapper

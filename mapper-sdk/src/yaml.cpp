@@ -1,0 +1,151 @@
+#include "yaml.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+
+#include "base/text.hpp"
+
+namespace mapper {
+
+using base::cat;
+using base::Code;
+using base::Result;
+using base::Status;
+using dmi::Json;
+
+namespace {
+
+constexpr int max_depth = 64;
+constexpr std::size_t max_nodes = 1'000'000;
+
+std::string place(const std::string& file, const YAML::Mark& mark) {
+  return cat(file, ":", mark.line + 1, ":", mark.column + 1);
+}
+
+bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+  for (const std::string_view word : words) {
+    if (text == word) return true;
+  }
+  return false;
+}
+
+// 0x and 0o as go-yaml, which kubectl uses, has them.
+bool parse_prefixed(std::string_view text, std::int64_t& out) {
+  const int base = text.starts_with("0x") ? 16 : text.starts_with("0o") ? 8 : 0;
+  if (base == 0 || text.size() == 2) return false;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), out, base);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+Json scalar(const YAML::Node& node) {
+  const std::string& text = node.Scalar();
+  if (node.Tag() != "?") return text;  // "!" is quoted; any other tag is taken as text, too
+  if (is_one_of(text, {"", "~", "null", "Null", "NULL"})) return nullptr;
+  if (is_one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})) return true;
+  if (is_one_of(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})) {
+    return false;
+  }
+  std::int64_t integer = 0;
+  if (base::parse_int(text, integer) || parse_prefixed(text, integer)) return integer;
+  double number = 0;
+  if (text.find_first_of("0123456789") != text.npos && base::parse_double(text, number)) {
+    return number;
+  }
+  return text;
+}
+
+// Turns nodes into JSON, remembering the first mistake.
+class Converter {
+ public:
+  explicit Converter(const std::string& file) : file_(file) {}
+
+  Json convert(const YAML::Node& node, int depth = 0) {
+    if (!failure.ok()) return nullptr;
+    if (depth > max_depth) return fail(node, cat("deeper than ", max_depth, " levels"));
+    if (++nodes_ > max_nodes) return fail(node, cat("more than ", max_nodes, " nodes"));
+    if (node.IsMap()) return convert_map(node, depth);
+    if (node.IsSequence()) {
+      Json list = Json::array();
+      for (const YAML::Node& element : node) list.push_back(convert(element, depth + 1));
+      return list;
+    }
+    return node.IsScalar() ? scalar(node) : Json(nullptr);
+  }
+
+  Status failure;
+
+ private:
+  Json convert_map(const YAML::Node& node, int depth) {
+    Json object = Json::object();
+    for (const auto& pair : node) {
+      if (!pair.first.IsScalar()) return fail(pair.first, "a key that is no text");
+      const std::string& key = pair.first.Scalar();
+      if (object.contains(key)) return fail(pair.first, cat(key, ": is there already"));
+      object[key] = convert(pair.second, depth + 1);
+    }
+    return object;
+  }
+  Json fail(const YAML::Node& node, std::string_view what) {
+    if (failure.ok()) failure = Status(Code::invalid, cat(place(file_, node.Mark()), ": ", what));
+    return nullptr;
+  }
+
+  const std::string& file_;
+  std::size_t nodes_ = 0;
+};
+
+}  // namespace
+
+struct YamlDocument::Tree {
+  YAML::Node root;
+};
+
+std::string YamlDocument::where(std::string_view path) const {
+  // reset(), because assigning a Node changes what the old one refers to.
+  YAML::Node node;
+  node.reset(tree->root);
+  while (!path.empty()) {
+    const std::size_t end = std::min(path.find_first_of(".[", 1), path.size());
+    std::string_view part = path.substr(0, end);
+    path.remove_prefix(end);
+    if (part.front() == '.') part.remove_prefix(1);
+    YAML::Node next;
+    if (part.starts_with('[')) {
+      std::int64_t index = -1;
+      if (!part.ends_with(']') || !base::parse_int(part.substr(1, part.size() - 2), index)) break;
+      if (!node.IsSequence() || index < 0) break;
+      const YAML::Node found = std::as_const(node)[static_cast<std::size_t>(index)];
+      if (!found.IsDefined()) break;
+      next.reset(found);
+    } else {
+      if (!node.IsMap()) break;
+      const YAML::Node found = std::as_const(node)[std::string(part)];
+      if (!found.IsDefined()) break;
+      next.reset(found);
+    }
+    node.reset(next);
+  }
+  return place(file, node.Mark().is_null() ? tree->root.Mark() : node.Mark());
+}
+
+Result<std::vector<YamlDocument>> parse_yaml(const std::string& text, const std::string& file) {
+  try {
+    std::vector<YamlDocument> documents;
+    for (const YAML::Node& root : YAML::LoadAll(text)) {
+      if (root.IsNull()) continue;
+      Converter converter(file);
+      YamlDocument document;
+      document.json = converter.convert(root);
+      if (!converter.failure.ok()) return converter.failure;
+      document.tree = std::make_shared<const YamlDocument::Tree>(YamlDocument::Tree{root});
+      document.file = file;
+      documents.push_back(std::move(document));
+    }
+    return documents;
+  } catch (const YAML::Exception& error) {  // yaml-cpp ends here
+    return Status(Code::invalid, cat(place(file, error.mark), ": ", error.msg));
+  }
+}
+
+}  // namespace mapper
