@@ -249,7 +249,7 @@ def hints(plane):
         f"  {kubectl} patch device {DEVICE} --type=json -p '{patch}'",
         f"  mosquitto_sub{port} -t '$hw/events/device/+/+/twin/update/document' -v",
         f"  mosquitto_pub{port} -t '$hw/events/device/default/{DEVICE}/twin/update' -m '{expected}'",
-        f"  mbpoll -m tcp -p {plane.plant_port} -a 1 -t 3:float -r 1 -c 2 -1 127.0.0.1",
+        f"  mbpoll -B -m tcp -p {plane.plant_port} -a 1 -t 3:float -r 1 -c 2 -1 127.0.0.1",
         "Ctrl-C ends everything.",
     ]
 
