@@ -38,21 +38,21 @@ struct Object {
 struct Change {
   enum class What : unsigned char { added, modified, deleted } what = What::modified;
   Kind kind = Kind::device;
-  dmi::ObjectId id;
+  dmi::ObjectId id = {};
   std::uint64_t version = 0;
   Origin origin = Origin::self;
   bool spec_changed = false;  // kind device/device_model: generation rose
   // kind device: the object before and after (null: did not, does not exist).
-  std::shared_ptr<const std::string> before;
-  std::shared_ptr<const std::string> after;
+  std::shared_ptr<const std::string> before = nullptr;
+  std::shared_ptr<const std::string> after = nullptr;
   // kind device_status: the rows that changed, as they were (absent: new) and as they are.
   struct Row {
     std::optional<TwinRow> before;
     TwinRow after;
   };
-  std::vector<Row> rows;
+  std::vector<Row> rows = {};
   bool state_changed = false;  // kind device_status: state or last online time
-  std::string event_id;        // of the MQTT request that caused it; else empty
+  std::string event_id = "";   // of the MQTT request that caused it; else empty
 };
 
 class Outlet {
@@ -72,16 +72,16 @@ struct DeviceState {
 // touched.
 struct TwinUpdate {
   struct Property {
-    std::string name;
+    std::string name = {};
     bool remove = false;  // JSON null: delete
-    std::optional<std::string> expected;
-    std::optional<std::string> actual;
-    std::optional<std::int64_t> actual_ms;  // source time; absent: now
-    std::optional<std::string> observed;    // DMI: the desired value the device accepted
-    base::Status quality;                   // DMI: of actual
-    base::Status refusal;                   // DMI: of the desired value
-    std::string type;                       // "" : not stated
-    std::optional<bool> optional;
+    std::optional<std::string> expected = {};
+    std::optional<std::string> actual = {};
+    std::optional<std::int64_t> actual_ms = {};  // source time; absent: now
+    std::optional<std::string> observed = {};    // DMI: the desired value the device accepted
+    base::Status quality = {};                   // DMI: of actual
+    base::Status refusal = {};                   // DMI: of the desired value
+    std::string type = {};                       // "" : not stated
+    std::optional<bool> optional = {};
   };
   std::vector<Property> properties;
   std::string event_id;
@@ -97,6 +97,10 @@ class Journal {
   virtual void put_row(const dmi::ObjectId& device, const TwinRow& row) = 0;
   virtual void put_state(const dmi::ObjectId& device, const DeviceState& state) = 0;
   virtual void delete_twins(const dmi::ObjectId& device) = 0;  // its rows and its state
+  // A small text of an outlet's own, by key; "" removes it. Store::Loaded has them back.
+  virtual void put_note(const std::string& key, const std::string& text) { (void)key, (void)text; }
+  // Where Core goes on counting versions after a restart. A journal that keeps nothing ignores it.
+  virtual void put_version(std::uint64_t version) { (void)version; }
   // Calls done on the loop when everything queued before is on disk (fsync), or with the reason.
   // Without flush, queued rows reach the disk within Store's window (stated there).
   virtual void flush(std::function<void(base::Status)> done) = 0;
@@ -104,7 +108,12 @@ class Journal {
 
 class Core {
  public:
-  // A request may wait this long for the disk before the journal counts as stuck; see Store.
+  // A node with more devices than this is several nodes.
+  static constexpr std::size_t max_devices = 100'000;
+  static constexpr std::size_t max_models = 10'000;
+  // Rows of one device, tombstones included: its properties, and as many from MQTT clients.
+  static constexpr std::size_t max_rows = 2 * dmi::max_properties;
+
   using Done = std::function<void(base::Result<Object>)>;
 
   Core(base::Loop& loop, Journal& journal, std::string node);
@@ -121,6 +130,7 @@ class Core {
   // resourceVersion), and keeps metadata the client may not change.
   // conflict: exists already.
   void create(Kind kind, dmi::Json object, Origin origin, Done done);
+  // A journal that fails (unavailable, "disk: …") leaves the object as it was on disk.
   // expected_version 0: whatever is there. conflict: changed meanwhile. not_found.
   // Equal content: done with the object as it is, no Change.
   void update(Kind kind, dmi::Json object, std::uint64_t expected_version, Origin origin,
@@ -143,15 +153,19 @@ class Core {
   };
   void update_twin(const dmi::ObjectId& device, TwinUpdate update, Origin origin,
                    std::function<void(base::Result<Applied>)> done);
+  // state: online offline ok unknown unhealthy, in any case; invalid: another word. not_found.
   void update_state(const dmi::ObjectId& device, std::string state, Origin origin,
                     std::function<void(base::Status)> done);
+  // Why nothing happens with a device although its model is there; "": nothing is in the way.
+  // An unknown device is ignored. A missing model is Core's own reason and goes first.
+  void set_waiting(const dmi::ObjectId& device, const std::string& reason);
   const std::map<std::string, TwinRow>* rows(const dmi::ObjectId& device) const;
   const DeviceState* state(const dmi::ObjectId& device) const;
 
   // The DeviceStatus object, rendered; nullopt: no such device. Its version is in metadata.
   std::optional<dmi::Json> status_object(const dmi::ObjectId& device) const;
 
-  // ---- for mappers ----
+  // ---- for mappers: only what is on disk, so that nothing else moves a device ----
   // Devices of a protocol whose model is known, merged with it, and those models, each once.
   struct Assignment {
     std::vector<dmi::DeviceModel> models;
@@ -160,6 +174,9 @@ class Core {
   Assignment assignment(std::string_view protocol) const;
   std::optional<dmi::Device> merged_device(const dmi::ObjectId& device) const;
   std::optional<dmi::DeviceModel> model(const dmi::ObjectId& model) const;
+  std::vector<dmi::ObjectId> devices_of_model(const dmi::ObjectId& model) const;
+  std::vector<dmi::ObjectId> devices_of_protocol(std::string_view protocol) const;
+  std::string protocol_of(const dmi::ObjectId& device) const;  // "": no such device
 
   const std::string& node() const { return node_; }
   base::Loop& loop() { return loop_; }

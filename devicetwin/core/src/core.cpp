@@ -1,0 +1,189 @@
+#include "devicetwin/core.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "dmi/crd.hpp"
+#include "impl.hpp"
+
+namespace devicetwin {
+
+using base::cat;
+using dmi::Json;
+using dmi::ObjectId;
+
+namespace {
+// Versions are reserved on disk ahead of their use, so that a number that a client saw never means
+// something else after a crash. Half a block is far more than a second's changes.
+constexpr std::uint64_t version_block = 1u << 17;
+}  // namespace
+
+std::uint64_t Core::Impl::next_version() {
+  ++core.version_;
+  if (core.version_ + version_block / 2 > reserved_version) {
+    reserved_version = core.version_ + version_block;
+    journal.put_version(reserved_version);
+  }
+  return core.version_;
+}
+
+void Core::Impl::tell(Change change) {
+  untold.push_back(std::move(change));
+  if (telling) return;
+  telling = true;
+  while (!untold.empty()) {
+    const Change next = std::move(untold.front());
+    untold.pop_front();
+    for (Outlet* outlet : outlets) outlet->changed(next);
+  }
+  telling = false;
+}
+
+void Core::Impl::tell_in_order(Change change) {
+  if (!pending.contains(Key(Kind::device, change.id))) return tell(std::move(change));
+  journal.flush([this, life = std::weak_ptr(alive), change = std::move(change)](auto) {
+    if (!life.expired()) tell(change);
+  });
+}
+
+Core::Core(base::Loop& loop, Journal& journal, std::string node)
+    : loop_(loop), node_(std::move(node)), impl_(std::make_unique<Impl>(*this, journal)) {}
+
+Core::~Core() = default;
+
+void Core::add_outlet(Outlet& outlet) { impl_->outlets.push_back(&outlet); }
+
+void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, TwinRow>> rows,
+                std::vector<std::pair<ObjectId, DeviceState>> states, std::uint64_t version) {
+  assert(impl_->devices.empty() && impl_->models.empty());
+  version_ = version;
+  for (const Object& object : objects) version_ = std::max(version_, object.version);
+  // Models first: devices take their types from them.
+  std::stable_sort(objects.begin(), objects.end(), [](const Object& a, const Object& b) {
+    return a.kind == Kind::device_model && b.kind != Kind::device_model;
+  });
+  for (auto& [id, row] : rows) impl_->devices[id].rows[row.name] = std::move(row);
+  for (auto& [id, state] : states) impl_->devices[id].state = std::move(state);
+  for (Object& object : objects) {
+    const auto parsed = dmi::parse_json(*object.text);
+    if (!parsed || !parsed->is_object() || !parsed->contains("metadata")) {
+      base::log_error(cat("stored object ", object.id.to_string(), " is left out: ",
+                          parsed ? "it has no metadata" : parsed.status().text()));
+      continue;
+    }
+    const Json& json = *parsed;
+    if (object.kind == Kind::device_model) {
+      const auto model = dmi::model_from_json(json);
+      ModelEntry& entry = impl_->models[object.id];
+      if (model) {
+        for (const auto& property : model->properties) {
+          entry.types[property.name] = row_type(property.type);
+        }
+      }
+      entry.object = std::move(object);
+      continue;
+    }
+    DeviceEntry& entry = impl_->devices[object.id];
+    entry.created = json["metadata"].value("creationTimestamp", "");
+    entry.status_version = version_;
+    entry.object = std::move(object);
+    // A crash between the object and its rows cannot be: they are one transaction. Following the
+    // spec again costs little and also heals rows of a database that was edited by hand.
+    if (const auto device = dmi::device_from_json(json)) impl_->follow_spec(entry, *device);
+    impl_->follow_model(entry);
+  }
+  std::erase_if(impl_->devices, [](const auto& entry) { return !entry.second.object.text; });
+  impl_->next_version();
+}
+
+const Object* Core::find(Kind kind, const ObjectId& id) const {
+  assert(kind != Kind::device_status);
+  return impl_->find(Key(kind, id));
+}
+
+std::vector<const Object*> Core::list(Kind kind, std::string_view space) const {
+  assert(kind != Kind::device_status);
+  std::vector<const Object*> objects;
+  const auto collect = [&](const auto& entries) {
+    auto entry = entries.lower_bound(ObjectId{std::string(space), ""});
+    for (; entry != entries.end(); ++entry) {
+      if (!space.empty() && entry->first.space != space) break;
+      objects.push_back(&entry->second.object);
+    }
+  };
+  if (kind == Kind::device) {
+    collect(impl_->devices);
+  } else {
+    collect(impl_->models);
+  }
+  return objects;
+}
+
+const std::map<std::string, TwinRow>* Core::rows(const ObjectId& device) const {
+  const auto found = impl_->devices.find(device);
+  return found == impl_->devices.end() ? nullptr : &found->second.rows;
+}
+
+const DeviceState* Core::state(const ObjectId& device) const {
+  const auto found = impl_->devices.find(device);
+  return found == impl_->devices.end() ? nullptr : &found->second.state;
+}
+
+Core::Assignment Core::assignment(std::string_view protocol) const {
+  Assignment assignment;
+  std::map<ObjectId, bool> models;
+  for (const auto& [id, entry] : impl_->devices) {
+    if (entry.protocol != protocol) continue;
+    auto device = merged_device(id);
+    if (!device) continue;
+    const ObjectId model_id{id.space, device->model};
+    if (models.try_emplace(model_id, true).second) {
+      assignment.models.push_back(*model(model_id));
+    }
+    assignment.devices.push_back(std::move(*device));
+  }
+  return assignment;
+}
+
+std::optional<dmi::Device> Core::merged_device(const ObjectId& id) const {
+  const Object* object = impl_->find_durable(Key(Kind::device, id));
+  if (object == nullptr) return std::nullopt;
+  auto device = dmi::device_from_json(parse_own(*object->text));
+  if (!device) return std::nullopt;
+  const auto defaults = model({id.space, device->model});
+  if (!defaults) return std::nullopt;
+  return dmi::merge_defaults(std::move(*device), *defaults);
+}
+
+std::optional<dmi::DeviceModel> Core::model(const ObjectId& id) const {
+  const Object* object = impl_->find_durable(Key(Kind::device_model, id));
+  if (object == nullptr) return std::nullopt;
+  auto model = dmi::model_from_json(parse_own(*object->text));
+  if (!model) return std::nullopt;
+  return std::move(*model);
+}
+
+std::vector<ObjectId> Core::devices_of_model(const ObjectId& model) const {
+  std::vector<ObjectId> ids;
+  for (const auto& [id, entry] : impl_->devices) {
+    if (entry.model == model) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::vector<ObjectId> Core::devices_of_protocol(std::string_view protocol) const {
+  std::vector<ObjectId> ids;
+  for (const auto& [id, entry] : impl_->devices) {
+    if (entry.protocol == protocol) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::string Core::protocol_of(const ObjectId& device) const {
+  const auto found = impl_->devices.find(device);
+  return found == impl_->devices.end() ? "" : found->second.protocol;
+}
+
+}  // namespace devicetwin

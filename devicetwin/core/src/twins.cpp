@@ -1,0 +1,282 @@
+// update_twin and update_state: reports from mappers, updates from MQTT clients.
+#include <algorithm>
+#include <cassert>
+
+#include "base/text.hpp"
+#include "impl.hpp"
+
+namespace devicetwin {
+
+using base::cat;
+using base::Code;
+using base::Status;
+using dmi::Json;
+using dmi::ObjectId;
+
+namespace {
+
+using Property = TwinUpdate::Property;
+
+// An unchanged state is stored and told again when its last online time is older than this.
+constexpr std::int64_t online_refresh_ms = 60'000;
+
+Status too_long(const Property& property, std::size_t size) {
+  return Status(Code::invalid, cat("the value of twin ", property.name, " has ", size,
+                                   " bytes, above ", dmi::max_value_bytes));
+}
+
+const std::string& type_for(const DeviceEntry& entry, const Property& property) {
+  static const std::string fallback = "string";
+  const auto row = entry.rows.find(property.name);
+  if (row != entry.rows.end() && !row->second.deleted) return row->second.type;
+  const auto spec = entry.spec.find(property.name);
+  if (spec != entry.spec.end()) return spec->second.type;
+  return property.type.empty() ? fallback : property.type;
+}
+
+// A mapper knows its device: what it says of the type counts, and its values are read as leniently
+// as stock mappers write them ("1" for true).
+Status check_report(const DeviceEntry& entry, const Property& property) {
+  if (!property.actual || property.actual->empty()) return Status();
+  const auto said = dmi::type_of(property.type);
+  const auto type = said ? said : dmi::type_of(type_for(entry, property));
+  if (!type) return Status();
+  const Status status = dmi::parse_value(*property.actual, *type).status();
+  if (status.ok()) return Status();
+  return Status(Code::invalid, cat("twin ", property.name, ": ", status.text()));
+}
+
+Status check_update(const DeviceEntry& entry, const Property& property) {
+  const std::string& type = type_for(entry, property);
+  for (const auto& value : {property.expected, property.actual}) {
+    if (!value || value->empty()) continue;
+    if (const Status status = check_value(*value, type); !status.ok()) return status;
+  }
+  return Status();
+}
+
+Status check(const DeviceEntry& entry, const Property& property, Origin origin) {
+  // 128 is KubeEdge's own limit.
+  if (property.name.empty() || property.name.size() > 128 || !base::is_utf8(property.name)) {
+    return Status(Code::invalid, cat("twin \"", property.name.substr(0, 40),
+                                     "\": a name has 1 to 128 bytes of UTF-8"));
+  }
+  for (const auto& value : {property.expected, property.actual, property.observed}) {
+    if (!value) continue;
+    if (value->size() > dmi::max_value_bytes) return too_long(property, value->size());
+    if (!base::is_utf8(*value)) {
+      return Status(Code::invalid, cat("the value of twin ", property.name, " is not UTF-8"));
+    }
+  }
+  return origin == Origin::mapper ? check_report(entry, property) : check_update(entry, property);
+}
+
+Status check_all(const DeviceEntry& entry, const TwinUpdate& update, Origin origin) {
+  std::size_t added = 0;
+  for (const Property& property : update.properties) {
+    if (!entry.rows.contains(property.name)) ++added;
+    if (property.remove) continue;
+    if (const Status status = check(entry, property, origin); !status.ok()) return status;
+  }
+  if (entry.rows.size() + added <= Core::max_rows || added == 0) return Status();
+  return Status(Code::invalid, cat(entry.object.id.to_string(), ": ", entry.rows.size() + added,
+                                   " twins, deleted ones included, above ", Core::max_rows));
+}
+
+// Sets a side; false: nothing but the time is new.
+bool set_side(Side& side, const std::string& value, std::int64_t time_ms) {
+  if (side.present && side.value == value) {
+    side.time_ms = time_ms;
+    return false;
+  }
+  side = {true, value, time_ms, {side.version.cloud, side.version.edge + 1}};
+  return true;
+}
+
+// Applies one property to its row; whether something is new. A repeated value moves the time on
+// in memory and nothing else.
+bool apply(TwinRow& row, const Property& property, Origin origin, std::int64_t now_ms) {
+  bool changed = false;
+  if (property.expected && set_side(row.expected, *property.expected, now_ms)) {
+    row.refusal = Status();
+    changed = true;
+  }
+  if (property.actual) {
+    changed |= set_side(row.actual, *property.actual, property.actual_ms.value_or(now_ms));
+    changed |= row.quality != property.quality;
+    row.quality = property.quality;
+  }
+  if (property.observed) {
+    changed |= row.observed_ms == 0 || row.observed != *property.observed;
+    changed |= row.refusal != property.refusal;
+    row.observed = *property.observed;
+    row.observed_ms = now_ms;
+    row.refusal = property.refusal;
+  }
+  if (property.optional == false && row.optional) {
+    row.optional = false;
+    changed = true;
+  }
+  if (origin == Origin::mapper && dmi::type_of(property.type)) {
+    const std::string type = row_type(property.type);
+    changed |= row.type != type;
+    row.type = type;
+  }
+  return changed;
+}
+
+TwinRow fresh_row(const DeviceEntry& entry, const Property& property, const TwinRow* dead) {
+  TwinRow row = dead == nullptr ? TwinRow() : *dead;
+  row.name = property.name;
+  row.type = type_for(entry, property);
+  if (base::lower(row.type) == "updated" || row.type == "deleted") row.type = "string";
+  row.deleted = false;
+  row.optional = property.optional.value_or(true);
+  return row;
+}
+
+// One update on its way through a device.
+struct Work {
+  Core::Applied applied;
+  std::vector<Change::Row> changed;
+  // Wishes for properties of the spec: nullopt withdraws.
+  std::vector<std::pair<std::string, std::optional<std::string>>> wishes;
+};
+
+void remove_row(DeviceEntry& entry, const std::string& name, Work& work) {
+  const auto found = entry.rows.find(name);
+  if (found == entry.rows.end() || found->second.deleted || !found->second.optional) return;
+  TwinRow dead = tombstone(found->second);
+  ++dead.expected.version.edge;
+  ++dead.actual.version.edge;
+  if (entry.spec.contains(name) && found->second.expected.present) {
+    work.wishes.emplace_back(name, std::nullopt);
+  }
+  work.changed.push_back({found->second, dead});
+  work.applied.removed.push_back(name);
+  found->second = std::move(dead);
+}
+
+void apply_property(DeviceEntry& entry, const Property& property, Origin origin,
+                    std::int64_t now_ms, Work& work) {
+  if (property.remove) return remove_row(entry, property.name, work);
+  const auto found = entry.rows.find(property.name);
+  const TwinRow* old = found == entry.rows.end() ? nullptr : &found->second;
+  const bool alive = old != nullptr && !old->deleted;
+  const bool wished =
+      property.expected && entry.spec.contains(property.name) &&
+      (!alive || !old->expected.present || old->expected.value != *property.expected);
+  TwinRow row = alive ? *old : fresh_row(entry, property, old);
+  const bool changed = apply(row, property, origin, now_ms) || !alive;
+  Change::Row both{alive ? std::optional(*old) : std::nullopt, row};
+  entry.rows[property.name] = std::move(row);
+  if (wished) work.wishes.emplace_back(property.name, property.expected);
+  if (changed) work.changed.push_back(both);
+  work.applied.rows.push_back(std::move(both));
+}
+
+// spec.properties[].desired of the Device's JSON.
+void set_wishes(Json& object, const DeviceEntry& entry, const Work& work) {
+  Json& properties = object["spec"]["properties"];
+  for (const auto& [name, wish] : work.wishes) {
+    Json& property = properties[entry.spec.find(name)->second.position];
+    assert(property["name"] == name);
+    if (wish) {
+      property["desired"]["value"] = *wish;
+    } else {
+      property.erase("desired");
+    }
+  }
+}
+
+}  // namespace
+
+void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
+                       std::function<void(base::Result<Applied>)> done) {
+  assert(loop_.here());
+  const auto found = impl_->devices.find(device);
+  if (found == impl_->devices.end()) {
+    return done(Status(Code::not_found, cat("device ", device.to_string(), " is not there")));
+  }
+  DeviceEntry& entry = found->second;
+  if (const Status status = check_all(entry, update, origin); !status.ok()) return done(status);
+
+  Work work;
+  bool wait_for_disk = false;
+  for (const Property& property : update.properties) {
+    apply_property(entry, property, origin, impl_->now_ms(), work);
+    wait_for_disk = wait_for_disk || property.expected || property.remove;
+  }
+  std::vector<Change> changes;
+  if (!work.wishes.empty()) {
+    Json object = parse_own(*entry.object.text);
+    set_wishes(object, entry, work);
+    changes = std::move(impl_->put(Kind::device, device, std::move(object), origin)).value();
+    changes.resize(1);  // the rows follow below, with what else this update changed
+  }
+  for (const auto& row : work.changed) impl_->journal.put_row(device, row.after);
+  if (!work.changed.empty()) {
+    changes.push_back(impl_->status_change(entry, std::move(work.changed), origin));
+    changes.back().event_id = update.event_id;
+  }
+  if (!wait_for_disk) {
+    done(std::move(work.applied));
+    for (Change& change : changes) impl_->tell_in_order(std::move(change));
+    return;
+  }
+  if (!work.wishes.empty()) {
+    const Object after = entry.object;
+    return impl_->commit(Key(Kind::device, device), std::move(changes), after,
+                         [applied = std::move(work.applied), done = std::move(done)](auto result) {
+                           if (!result.ok()) return done(result.status());
+                           done(applied);
+                         });
+  }
+  impl_->journal.flush([impl = impl_.get(), life = std::weak_ptr(impl_->alive),
+                        changes = std::move(changes), applied = std::move(work.applied),
+                        done = std::move(done)](Status disk) {
+    if (life.expired()) return;
+    // The rows stay: they are the device's twins, and the journal tries again by itself.
+    if (disk.ok()) {
+      done(applied);
+    } else {
+      done(Status(Code::unavailable, cat("disk: ", disk.text())));
+    }
+    for (const Change& change : changes) impl->tell(change);
+  });
+}
+
+void Core::update_state(const ObjectId& device, std::string state, Origin origin,
+                        std::function<void(Status)> done) {
+  assert(loop_.here());
+  const auto found = impl_->devices.find(device);
+  if (found == impl_->devices.end()) {
+    return done(Status(Code::not_found, cat("device ", device.to_string(), " is not there")));
+  }
+  const std::string word = base::lower(state);
+  constexpr std::string_view known[] = {"online", "offline", "ok", "unknown", "unhealthy"};
+  if (std::find(std::begin(known), std::end(known), word) == std::end(known)) {
+    return done(
+        Status(Code::invalid, cat(device.to_string(), ": state \"", state.substr(0, 40),
+                                  "\" is none of online, offline, ok, unknown, unhealthy")));
+  }
+  DeviceEntry& entry = found->second;
+  const bool lives = word == "online" || word == "ok";
+  bool changed = entry.state.state != state;
+  if (lives) {
+    const std::int64_t now = impl_->now_ms();
+    changed =
+        changed || now - entry.online_told_ms >= online_refresh_ms || now < entry.online_told_ms;
+    entry.state.last_online = base::to_rfc3339(loop_.wall());
+    if (changed) entry.online_told_ms = now;
+  }
+  entry.state.state = std::move(state);
+  done(Status());
+  if (!changed) return;
+  impl_->journal.put_state(device, entry.state);
+  Change change = impl_->status_change(entry, {}, origin);
+  change.state_changed = true;
+  impl_->tell_in_order(std::move(change));
+}
+
+}  // namespace devicetwin

@@ -1,0 +1,245 @@
+#include "devicetwin/core/fixture.hpp"
+
+namespace devicetwin::test {
+namespace {
+
+TEST_F(CoreTest, DesiredOfTheSpecIsTheExpectedSideOfItsRow) {
+  make_boiler();
+  EXPECT_EQ(row("setpoint").expected.value, "21");
+  EXPECT_EQ(row("setpoint").expected.version.edge, 1);
+  EXPECT_EQ(row("setpoint").type, "float");
+  EXPECT_EQ(core_.rows(boiler_)->count("temperature"), 0u);
+  ASSERT_TRUE(update(device_json("")).ok());
+  EXPECT_FALSE(row("setpoint").expected.present);
+  EXPECT_EQ(row("setpoint").progress(), Progress::none);
+}
+
+TEST_F(CoreTest, PropertyRemovedFromTheSpecLosesItsRowAndMqttRowsStay) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(actual("own", "x")).ok());
+  Json device = object();
+  device["spec"]["properties"].erase(1);
+  ASSERT_TRUE(update(device).ok());
+  EXPECT_TRUE(row("setpoint").deleted);
+  EXPECT_FALSE(row("own").deleted);
+}
+
+TEST_F(CoreTest, ReportIsToldOnceAndRepeatsOnlyMoveTheTime) {
+  make_boiler();
+  TwinUpdate report = actual("temperature", "20.5", "float");
+  report.properties[0].actual_ms = 1000;
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  EXPECT_EQ(heard_.changes.size(), 1u);
+  const int writes = journal_.row_writes;
+  report.properties[0].actual_ms = 2000;
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  EXPECT_EQ(heard_.changes.size(), 1u);
+  EXPECT_EQ(journal_.row_writes, writes);
+  EXPECT_EQ(row("temperature").actual.time_ms, 2000);
+  EXPECT_EQ(row("temperature").actual.version.edge, 1);
+}
+
+TEST_F(CoreTest, ExpectedOfAPropertyInTheSpecBecomesTheDevicesDesired) {
+  make_boiler();
+  TwinUpdate wish = expected("setpoint", "55.5");
+  wish.event_id = "e-17";
+  ASSERT_TRUE(update_twin(wish).ok());
+  EXPECT_EQ(object()["spec"]["properties"][1]["desired"]["value"], "55.5");
+  EXPECT_EQ(object()["metadata"]["generation"], 2);
+  const Change change = heard_.of(Kind::device).at(0);
+  EXPECT_EQ(change.origin, Origin::mqtt);
+  EXPECT_TRUE(change.spec_changed);
+  EXPECT_EQ(heard_.of(Kind::device_status).at(0).event_id, "e-17");
+  EXPECT_EQ(core_.merged_device(boiler_)->find("setpoint")->desired->value, "55.5");
+}
+
+TEST_F(CoreTest, ExpectedMakesTheDesiredObjectWhereThereIsNone) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(expected("count", "7")).ok());
+  EXPECT_EQ(object()["spec"]["properties"][2]["desired"]["value"], "7");
+}
+
+TEST_F(CoreTest, ExpectedIsAnsweredWhenItIsOnDiskAndTakenBackWhenNot) {
+  make_boiler();
+  journal_.disk = Status(Code::unavailable, "full");
+  EXPECT_EQ(update_twin(expected("setpoint", "99")).status().code(), Code::unavailable);
+  EXPECT_EQ(object()["spec"]["properties"][1]["desired"]["value"], "21");
+  EXPECT_EQ(row("setpoint").expected.value, "21");
+  EXPECT_TRUE(heard_.changes.empty());
+}
+
+TEST_F(CoreTest, ExpectedOutsideTheSpecStaysInItsRow) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(expected("own", "5")).ok());
+  EXPECT_EQ(row("own").expected.value, "5");
+  EXPECT_EQ(object()["metadata"]["generation"], 1);
+  EXPECT_EQ(heard_.changes.size(), 1u);
+}
+
+TEST_F(CoreTest, UpdateWithOneBadValueChangesNothing) {
+  make_boiler();
+  TwinUpdate update = actual("temperature", "20.5");
+  update.properties.push_back({.name = "count", .actual = "abc"});
+  const auto result = update_twin(update);
+  EXPECT_EQ(result.status().text(), "the value is not int or integer");
+  EXPECT_EQ(core_.rows(boiler_)->count("temperature"), 0u);
+  EXPECT_TRUE(heard_.changes.empty());
+}
+
+TEST_F(CoreTest, KubeEdgesTypeTextsAreKept) {
+  make_boiler();
+  EXPECT_EQ(update_twin(actual("b", "TRUE", "boolean")).status().text(),
+            "the bool value must be true or false");
+  EXPECT_EQ(update_twin(actual("f", "x", "float")).status().text(), "the value is not float");
+  EXPECT_EQ(update_twin(actual("t", "x", "colour")).status().text(),
+            "the value type is not allowed");
+  EXPECT_TRUE(update_twin(actual("d", "1.5", "double")).ok());
+  EXPECT_TRUE(update_twin(actual("u", "x", "Updated")).ok());
+  EXPECT_EQ(row("u").type, "string");
+}
+
+TEST_F(CoreTest, NullDeletesToATombstoneThatKeepsItsVersions) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(actual("own", "x")).ok());
+  TwinUpdate removal;
+  removal.properties.push_back({.name = "own", .remove = true});
+  const auto result = update_twin(removal);
+  EXPECT_EQ(result->removed, std::vector<std::string>{"own"});
+  EXPECT_TRUE(row("own").deleted);
+  EXPECT_EQ(row("own").actual.version.edge, 2);
+  ASSERT_TRUE(update_twin(actual("own", "y", "string")).ok());
+  EXPECT_FALSE(row("own").deleted);
+  EXPECT_EQ(row("own").actual.version.edge, 3);
+}
+
+TEST_F(CoreTest, NullForAnUnknownOrRequiredTwinIsAnsweredAndChangesNothing) {
+  make_boiler();
+  TwinUpdate pinned = actual("own", "x");
+  pinned.properties[0].optional = false;
+  ASSERT_TRUE(update_twin(pinned).ok());
+  heard_.changes.clear();
+  TwinUpdate removal;
+  removal.properties = {{.name = "own", .remove = true}, {.name = "never", .remove = true}};
+  const auto result = update_twin(removal);
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->removed.empty());
+  EXPECT_TRUE(heard_.changes.empty());
+}
+
+TEST_F(CoreTest, OptionalOnlyEverBecomesFalse) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(actual("own", "x")).ok());
+  TwinUpdate update;
+  update.properties.push_back({.name = "own", .optional = false});
+  ASSERT_TRUE(update_twin(update).ok());
+  EXPECT_FALSE(row("own").optional);
+  update.properties[0].optional = true;
+  ASSERT_TRUE(update_twin(update).ok());
+  EXPECT_FALSE(row("own").optional);
+}
+
+TEST_F(CoreTest, MapperRefinesTheType) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(actual("count", "1.5", "float"), Origin::mapper).ok());
+  EXPECT_EQ(row("count").type, "float");
+  EXPECT_EQ(update_twin(actual("count", "x", "int"), Origin::mapper).status().code(),
+            Code::invalid);
+  EXPECT_EQ(row("count").type, "float");
+}
+
+TEST_F(CoreTest, ProgressGoesFromPendingToAppliedAndBack) {
+  make_boiler();
+  EXPECT_EQ(row("setpoint").progress(), Progress::pending);
+  TwinUpdate report;
+  report.properties.push_back({.name = "setpoint", .observed = "21.0"});
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  EXPECT_EQ(row("setpoint").progress(), Progress::applied);
+  ASSERT_TRUE(update(device_json("500")).ok());
+  EXPECT_EQ(row("setpoint").progress(), Progress::pending);
+  report.properties[0].refusal = Status(Code::out_of_range, "500 is above 90");
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  const Json outcome =
+      (*core_.status_object(boiler_))["status"]["extensions"]["properties"]["setpoint"];
+  EXPECT_EQ(outcome["state"], "failed");
+  EXPECT_EQ(outcome["reason"], "out_of_range: 500 is above 90");
+  ASSERT_TRUE(update(device_json("50")).ok());
+  EXPECT_EQ(row("setpoint").progress(), Progress::pending);
+}
+
+TEST_F(CoreTest, StatusHasTwinsInTheOrderOfTheSpecAndOnlySidesThatWereSeen) {
+  make_boiler();
+  TwinUpdate report;
+  report.properties.push_back(
+      {.name = "setpoint", .actual = "21", .actual_ms = 5, .observed = "21"});
+  report.properties.push_back({.name = "temperature",
+                               .actual = "",
+                               .actual_ms = 7,
+                               .quality = Status(Code::timeout, "unit 1 did not answer")});
+  report.properties.push_back({.name = "stranger", .actual = "1"});
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  const Json status = *core_.status_object(boiler_);
+  const Json& twins = status["status"]["twins"];
+  ASSERT_EQ(twins.size(), 2u);
+  EXPECT_EQ(twins[0]["propertyName"], "temperature");
+  EXPECT_EQ(twins[0]["reported"]["value"], "");
+  EXPECT_EQ(twins[0]["reported"]["metadata"]["status"], "timeout");
+  EXPECT_EQ(twins[0]["reported"]["metadata"]["reason"], "unit 1 did not answer");
+  EXPECT_FALSE(twins[0].contains("observedDesired"));
+  EXPECT_EQ(twins[1]["reported"]["metadata"]["timestamp"], "5");
+  EXPECT_EQ(status["metadata"]["ownerReferences"][0]["uid"], object()["metadata"]["uid"]);
+}
+
+TEST_F(CoreTest, OversizedAndIllFormedValuesAreRefusedWithTheNumber) {
+  make_boiler();
+  const auto big = update_twin(actual("own", std::string(dmi::max_value_bytes + 1, 'x')));
+  EXPECT_EQ(big.status().code(), Code::invalid);
+  EXPECT_NE(big.status().text().find("65537 bytes, above 65536"), std::string::npos);
+  EXPECT_FALSE(update_twin(actual("own", "\xff\xfe"), Origin::mapper).ok());
+  EXPECT_FALSE(update_twin(actual("", "x"), Origin::mapper).ok());
+  EXPECT_FALSE(update_twin(actual(std::string(129, 'n'), "x"), Origin::mapper).ok());
+}
+
+TEST_F(CoreTest, RowsOfADeviceAreBounded) {
+  make_boiler();
+  TwinUpdate many;
+  for (std::size_t i = 0; i <= Core::max_rows; ++i) {
+    many.properties.push_back({.name = "p" + std::to_string(i), .actual = "1"});
+  }
+  const auto result = update_twin(many);
+  EXPECT_NE(result.status().text().find("above 8192"), std::string::npos);
+  EXPECT_EQ(core_.rows(boiler_)->size(), 1u);
+}
+
+TEST_F(CoreTest, UnknownDeviceIsNotFound) {
+  EXPECT_EQ(update_twin(actual("x", "1")).status().code(), Code::not_found);
+}
+
+TEST_F(CoreTest, StateIsKeptAsSentAndLastOnlineSurvivesOffline) {
+  make_boiler();
+  Status result;
+  const auto tell = [&](const char* state) {
+    core_.update_state(boiler_, state, Origin::mapper, [&](Status status) { result = status; });
+    loop_.settle();
+  };
+  tell("Online");
+  EXPECT_EQ(core_.state(boiler_)->state, "Online");
+  const std::string seen = core_.state(boiler_)->last_online;
+  EXPECT_EQ(seen, "2023-11-14T22:13:20Z");
+  tell("offline");
+  EXPECT_EQ(core_.state(boiler_)->last_online, seen);
+  tell("disconnected");
+  EXPECT_EQ(result.code(), Code::invalid);
+  EXPECT_EQ(core_.state(boiler_)->state, "offline");
+}
+
+TEST_F(CoreTest, RepeatedStateIsToldOnceAMinute) {
+  make_boiler();
+  for (int second = 0; second < 130; ++second) {
+    core_.update_state(boiler_, "ok", Origin::mapper, [](Status) {});
+    loop_.advance(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(heard_.changes.size(), 3u);
+}
+
+}  // namespace
+}  // namespace devicetwin::test
