@@ -27,6 +27,15 @@ std::string shown_value(std::string text) {
   return text.size() > most ? text.substr(0, most) + "…" : text;
 }
 
+// printf counts bytes; this counts characters, as "°C" has two.
+std::string padded(const std::string& text, std::size_t width, bool left = false) {
+  const auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  const auto characters =
+      static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_start));
+  const std::string gap(width > characters ? width - characters : 0, ' ');
+  return left ? gap + text : text + gap;
+}
+
 std::string metadata(const dmi::TwinValue& value, const std::string& key) {
   const auto found = value.metadata.find(key);
   return found == value.metadata.end() ? "" : found->second;
@@ -60,7 +69,7 @@ Local::Local(base::Loop& loop, Opener open, Settings settings, Objects objects, 
       property_width_ = std::max(property_width_, property.name.size());
     }
   }
-  print_row(cat("TIME", std::string(20, ' ')), "DEVICE", "PROPERTY", "VALUE", "UNIT", "STATUS");
+  print_row("TIME", "DEVICE", "PROPERTY", "VALUE", "UNIT", "STATUS");
   for (dmi::Device& device : objects.devices) {
     if (settings_.once) {
       for (dmi::DeviceProperty& property : device.properties) property.desired.reset();
@@ -103,10 +112,9 @@ void Local::print(const Session& session, const dmi::DeviceReport& report) {
 void Local::print_row(const std::string& time, const std::string& device,
                       const std::string& property, const std::string& value,
                       const std::string& unit, const std::string& status) {
-  std::fprintf(out_, "%s  %-*s  %-*s  %12s  %-*s  %s\n", time.c_str(),
-               static_cast<int>(device_width_), device.c_str(), static_cast<int>(property_width_),
-               property.c_str(), value.c_str(), static_cast<int>(unit_width_), unit.c_str(),
-               status.c_str());
+  std::fprintf(out_, "%s  %s  %s  %s  %s  %s\n", padded(time, 24).c_str(),
+               padded(device, device_width_).c_str(), padded(property, property_width_).c_str(),
+               padded(value, 12, true).c_str(), padded(unit, unit_width_).c_str(), status.c_str());
 }
 
 // A device is printed once every point has spoken.

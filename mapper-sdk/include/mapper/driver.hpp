@@ -109,13 +109,13 @@ struct Protocol {
   // Opens the device: parses protocol and visitors, connects. invalid, unsupported: the spec is
   // wrong, and no retry helps until it changes. Anything else is retried.
   // May throw; what it throws becomes `internal` with its text.
-  std::function<base::Result<std::unique_ptr<Driver>>(const Target&, Sink)> open;
+  std::function<base::Result<std::unique_ptr<Driver>>(const Target&, Sink)> open = {};
   // Called on the loop; parses, and returns at once. Connecting happens inside the first read.
   std::function<base::Result<std::unique_ptr<AsyncDriver>>(const Target&, Sink, base::IoLoop&)>
-      open_async;
+      open_async = {};
   // Devices with one bus share one line and one thread. Blocking drivers only. Default: each its
   // own.
-  std::function<std::string(const Target&)> bus;
+  std::function<std::string(const Target&)> bus = {};
 };
 
 // The whole program: flags, YAML, signals, session keeping. Returns the exit status.
