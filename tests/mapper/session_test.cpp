@@ -1,0 +1,372 @@
+#include "session.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/text.hpp"
+#include "fleet.hpp"
+#include "mapper/fixture.hpp"
+#include "mapper/testing.hpp"
+
+namespace mapper {
+namespace {
+
+using base::Code;
+using base::Status;
+using dmi::Value;
+using testing::desiring;
+using testing::device_of;
+using ::testing::ElementsAre;
+using testing::FakeDevice;
+using ::testing::HasSubstr;
+using testing::model_of;
+using namespace std::chrono_literals;
+
+// A mapper without uplink: sessions on a manual loop, a fake device each.
+class Plant {
+ public:
+  explicit Plant(base::Duration delay = 1ms)
+      : context{loop,
+                opener_of(loop,
+                          [this, delay](const Target& target, Sink sink) {
+                            sinks[target.id.name] = sink;
+                            if (!spec_error.ok()) {
+                              return base::Result<std::unique_ptr<AsyncDriver>>(spec_error);
+                            }
+                            return testing::open_fake_async(devices[target.id.name], loop, delay);
+                          }),
+                "fake",
+                repeats,
+                [this](Session&) { ++news; },
+                false},
+        fleet(context) {}
+  ~Plant() {
+    fleet.clear();
+    loop.settle();
+  }
+
+  void put(const dmi::Device& device) { EXPECT_TRUE(fleet.put(device).ok()); }
+  Session& session(const std::string& name = "d") { return *fleet.find({"default", name}); }
+  FakeDevice& device(const std::string& name = "d") { return devices[name]; }
+  // status and reason of a point as it is reported.
+  const dmi::Sample& sample(std::size_t point, const std::string& name = "d") {
+    return *session(name).twin().reported(point);
+  }
+
+  std::map<std::string, FakeDevice> devices;
+  std::map<std::string, Sink> sinks;
+  Status spec_error;
+  base::ManualLoop loop;
+  base::Repeats repeats;
+  int news = 0;
+  SessionContext context;
+  Fleet fleet;
+};
+
+TEST(Session, ReadsDuePointsAsOneBatchAndKeepsTheCadence) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b", "slow"}));
+  dmi::Device device = device_of("d", {"a", "b", "slow"}, 100);
+  device.properties[2].collect_cycle_ms = 500;
+  plant.device().set("a", Value(1.0));
+  plant.put(device);
+  plant.loop.advance(1050ms);
+  EXPECT_EQ(plant.device().count("read a b slow"), 3u);  // 0, 500, 1000
+  EXPECT_EQ(plant.device().count("read a b"), 11u);      // every 100 ms, these included
+  EXPECT_EQ(plant.session().overruns(), 0u);
+  EXPECT_EQ(plant.session().state(), "online");
+  EXPECT_EQ(plant.sample(0).value, Value(1.0));
+}
+
+TEST(Session, AnOverrunIsSkippedForwardAndCounted) {
+  Plant plant(250ms);
+  plant.fleet.put(model_of({"a"}));
+  plant.put(device_of("d", {"a"}, 100));
+  plant.loop.advance(1049ms);
+  // 0, then 250 (due 100, 200 is missed) …
+  EXPECT_EQ(plant.device().count("read"), 4u);
+  EXPECT_GE(plant.session().overruns(), 3u);
+}
+
+TEST(Session, ADeadDeviceBacksOffWithoutDelayingTheOthers) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device("dead").reach(Status(Code::timeout, "unit 7 did not answer within 500 ms"));
+  plant.put(device_of("dead", {"a"}));
+  for (int i = 0; i < 20; ++i) plant.put(device_of(base::cat("d", i), {"a"}, 100));
+  plant.loop.advance(9500ms);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(plant.device(base::cat("d", i)).count("read"), 95u) << i;
+  }
+  // At 0, 1, 3, 7 s, each ± 20 %.
+  EXPECT_GE(plant.device("dead").count("open"), 4u);
+  EXPECT_LE(plant.device("dead").count("open"), 5u);
+  plant.loop.advance(30min);
+  EXPECT_GE(plant.device("dead").count("open"), 25u);  // about once a minute
+  EXPECT_LE(plant.device("dead").count("open"), 50u);
+}
+
+TEST(Session, ADeviceThatIsNotReachedSaysSoAtEveryPoint) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.device().set("a", Value(1.0));
+  plant.device().set("b", Value(2.0));
+  dmi::Device device = device_of("d", {"a", "b"});
+  device.properties[1].collect_cycle_ms = 60'000;
+  plant.put(device);
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session().state(), "online");
+  plant.device().reach(Status(Code::timeout, "no answer"));
+  plant.loop.advance(1s);
+  EXPECT_EQ(plant.session().state(), "offline");
+  for (const std::size_t point : {0u, 1u}) {
+    EXPECT_EQ(plant.sample(point).value, std::nullopt);
+    EXPECT_EQ(plant.sample(point).status, Status(Code::timeout, "default/d: no answer"));
+  }
+  (void)plant.session().take_report();
+  plant.device().reach(Status());
+  plant.loop.advance(2s);
+  EXPECT_EQ(plant.session().state(), "online");
+  EXPECT_EQ(plant.sample(1).value, Value(2.0));
+}
+
+TEST(Session, OneBadPointDoesNotConcernTheOthers) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.device().set("a", Value(1.0));
+  plant.device().set("b", Value(1.0));
+  plant.device().fail("b", Status(Code::refused, "illegal data address"));
+  plant.put(device_of("d", {"a", "b"}));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.sample(0).value, Value(1.0));
+  EXPECT_EQ(plant.sample(1).status.code(), Code::refused);
+  EXPECT_EQ(plant.session().state(), "online");
+  const dmi::DeviceReport report = plant.session().take_report();
+  EXPECT_EQ(report.twins.at(1).reported->value, "");
+  EXPECT_EQ(report.twins.at(1).reported->metadata.at("status"), "refused");
+  EXPECT_EQ(report.twins.at(1).reported->metadata.at("reason"), "illegal data address");
+}
+
+TEST(Session, ADesiredValueIsWrittenAheadOfPollingAndReadBack) {
+  Plant plant(100ms);
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.device().set("a", Value(1.0));
+  plant.put(device_of("d", {"a", "b"}));
+  plant.loop.advance(1050ms);  // the second poll is with the driver
+  plant.put(desiring(device_of("d", {"a", "b"}), 0, "70"));
+  plant.loop.advance(300ms);
+  EXPECT_THAT(plant.device().log(),
+              ElementsAre("open", "read a b", "read a b", "write a=70", "read a"));
+  EXPECT_EQ(plant.session().twin().observed(0), Value(70.0));
+  EXPECT_EQ(plant.sample(0).value, Value(70.0));
+}
+
+TEST(Session, AClampingDeviceIsWrittenOnce) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(0.0));
+  plant.device().on_write([](const std::string&, Value) { return Value(100.0); });
+  plant.put(desiring(device_of("d", {"a"}, 100), 0, "100.4"));
+  plant.loop.advance(10s);
+  EXPECT_EQ(plant.device().count("write"), 1u);
+  EXPECT_EQ(dmi::to_text(*plant.session().twin().observed(0), dmi::Type::float32), "100.4");
+  EXPECT_EQ(plant.sample(0).value, Value(100.0));
+}
+
+TEST(Session, AReopenedLinkWritesSettingsAgainButAcceptsEqualOnes) {
+  Plant plant;
+  plant.fleet.put(model_of({"kept", "lost"}));
+  plant.device().set("kept", Value(5.0));
+  plant.device().set("lost", Value(0.0));
+  plant.put(desiring(desiring(device_of("d", {"kept", "lost"}), 0, "5"), 1, "6"));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.device().count("write lost=6"), 1u);
+  EXPECT_EQ(plant.device().count("write"), 1u);  // kept was what it should be
+  EXPECT_EQ(plant.session().twin().observed(0), Value(5.0));
+  plant.device().reach(Status(Code::timeout, "power cut"));
+  plant.loop.advance(1100ms);
+  plant.device().set("lost", Value(0.0));
+  plant.device().reach(Status());
+  plant.loop.advance(5s);
+  EXPECT_EQ(plant.device().count("write lost=6"), 2u);
+  EXPECT_EQ(plant.device().count("write"), 2u);
+}
+
+TEST(Session, ARefusedValueIsNotRetriedUntilItChanges) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(0.0));
+  plant.device().fail("a", Status(Code::refused, "locked"));
+  plant.put(desiring(device_of("d", {"a"}, 100), 0, "5"));
+  plant.loop.advance(10s);
+  EXPECT_EQ(plant.device().count("write"), 1u);
+  const dmi::DeviceReport report = plant.session().take_report();
+  EXPECT_EQ(report.twins.at(0).observed->value, "");
+  EXPECT_EQ(report.twins.at(0).observed->metadata.at("status"), "refused");
+  EXPECT_EQ(report.twins.at(0).observed->metadata.at("reason"), "default/d: locked");
+  plant.device().fail("a", Status());
+  plant.put(desiring(device_of("d", {"a"}, 100), 0, "6"));
+  plant.loop.advance(1s);
+  EXPECT_EQ(plant.device().count("write"), 2u);
+  EXPECT_EQ(plant.session().twin().observed(0), Value(6.0));
+}
+
+TEST(Session, AWriteThatMayPassIsRetriedOncePerCycle) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(0.0));
+  plant.device().fail("a", Status(Code::unavailable, "busy"));
+  plant.put(desiring(device_of("d", {"a"}), 0, "5"));
+  plant.loop.advance(4500ms);
+  EXPECT_EQ(plant.device().count("write"), 5u);
+  plant.device().fail("a", Status());
+  plant.loop.advance(2s);
+  EXPECT_EQ(plant.session().twin().observed(0), Value(5.0));
+  EXPECT_EQ(plant.device().count("write"), 6u);
+}
+
+TEST(Session, ADesiredValueOutsideTheModelNeverReachesTheDriver) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.put(desiring(desiring(device_of("d", {"a", "b"}), 0, "1001"), 1, "warm"));
+  plant.loop.advance(3s);
+  EXPECT_EQ(plant.device().count("write"), 0u);
+  EXPECT_EQ(plant.session().twin().refusal(0),
+            Status(Code::out_of_range, "default/d: a: 1001 is above the maximum 1000 (0..1000)"));
+  EXPECT_EQ(plant.session().twin().refusal(1).code(), Code::invalid);
+}
+
+TEST(Session, AnEqualUpdateDoesNothingAndADesiredOneDoesNotReopen) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(0.0));
+  plant.put(desiring(device_of("d", {"a"}, 60'000), 0, "5"));
+  plant.loop.advance(10ms);
+  const std::vector<std::string> before = plant.device().log();
+  plant.put(desiring(device_of("d", {"a"}, 60'000), 0, "5"));
+  plant.loop.advance(1s);
+  EXPECT_EQ(plant.device().log(), before);
+  plant.put(desiring(device_of("d", {"a"}, 60'000), 0, "6"));
+  plant.loop.advance(1s);
+  EXPECT_EQ(plant.device().count("write"), 2u);
+  EXPECT_EQ(plant.device().count("open"), 1u);
+}
+
+TEST(Session, AChangedPointReopens) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.put(device_of("d", {"a"}));
+  plant.loop.advance(10ms);
+  plant.put(device_of("d", {"a", "b"}));
+  plant.loop.advance(10ms);
+  EXPECT_THAT(plant.device().log(), ElementsAre("open", "read a", "close", "open", "read a b"));
+}
+
+TEST(Session, AWrongSpecificationIsUnhealthyAtEveryPropertyUntilItChanges) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.spec_error = Status(Code::invalid, "default/d.properties.a.offset: 70000 is above 65535");
+  plant.put(device_of("d", {"a"}));
+  plant.loop.advance(5min);
+  EXPECT_EQ(plant.session().state(), "unhealthy");
+  EXPECT_EQ(plant.sample(0).status, plant.spec_error);
+  plant.spec_error = Status();
+  plant.device().set("a", Value(1.0));
+  plant.put(device_of("d", {"a"}, 500));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session().state(), "online");
+  plant.put(device_of("d", {"a"}, 5));  // below 10 ms
+  EXPECT_EQ(plant.session().state(), "unhealthy");
+  EXPECT_EQ(plant.sample(0).status.code(), Code::out_of_range);
+  plant.put(device_of("d", {"a"}, 500));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session().state(), "online");
+}
+
+TEST(Session, ADeviceWaitsForItsModelAndSaysForWhich) {
+  Plant plant;
+  plant.put(device_of("d", {"a"}));
+  plant.loop.advance(1s);
+  EXPECT_EQ(plant.session().state(), "unhealthy");
+  EXPECT_EQ(plant.sample(0).status,
+            Status(Code::not_found, "default/d: waits for model default/m"));
+  plant.device().set("a", Value(1.0));
+  plant.fleet.put(model_of({"a"}));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session().state(), "online");
+}
+
+TEST(Session, PushedSamplesArriveAndALostDeviceIsReopened) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.put(device_of("d", {"a"}, 60'000));
+  plant.loop.advance(10ms);
+  plant.sinks["d"].publish(0, dmi::Sample(Value(1.0), plant.loop.wall()));
+  plant.sinks["d"].publish(0, dmi::Sample(Value(2.0), plant.loop.wall()));
+  plant.loop.settle();
+  EXPECT_EQ(plant.sample(0).value, Value(2.0));
+  const Sink old = plant.sinks["d"];
+  old.lost(Status(Code::unavailable, "stream ended"));
+  plant.loop.advance(2s);
+  EXPECT_EQ(plant.device().count("open"), 2u);
+  old.publish(0, dmi::Sample(Value(9.0), plant.loop.wall()));
+  plant.loop.settle();
+  EXPECT_EQ(plant.sample(0).value, std::nullopt);
+}
+
+TEST(Session, ADriverThatDoesNotAnswerIsNotTrustedAfterThirtySeconds) {
+  Plant plant(40s);
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(1.0));
+  plant.put(device_of("d", {"a"}));
+  plant.loop.advance(31s);
+  EXPECT_EQ(plant.session().state(), "offline");
+  EXPECT_EQ(plant.sample(0).status.code(), Code::timeout);
+  plant.loop.advance(10s);
+  EXPECT_EQ(plant.session().state(), "online");
+}
+
+TEST(Session, WhatDidNotArriveIsToldAgainWithTheNewestValue) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.device().set("a", Value(1.0));
+  plant.device().set("b", Value(1.0));
+  plant.put(device_of("d", {"a", "b"}));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session().take_report().twins.size(), 2u);
+  plant.device().set("b", Value(2.0));
+  plant.loop.advance(1s);
+  plant.session().untell_report();
+  const dmi::DeviceReport again = plant.session().take_report();
+  ASSERT_EQ(again.twins.size(), 2u);
+  EXPECT_EQ(again.twins[1].reported->value, "2");
+  EXPECT_FALSE(plant.session().take_report().twins.size() > 0);
+}
+
+TEST(Session, UnchangedValuesAreNotToldAgainBeforeTheRefresh) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(1.0));
+  plant.put(device_of("d", {"a"}));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session().take_report().twins.size(), 1u);
+  plant.loop.advance(59s);
+  EXPECT_EQ(plant.session().take_report().twins.size(), 0u);
+  plant.loop.advance(2s);
+  EXPECT_EQ(plant.session().take_report().twins.size(), 1u);
+}
+
+TEST(Fleet, BecomingTheWholeTruthRemovesGhostsAndLeavesEqualOnesAlone) {
+  Plant plant;
+  plant.fleet.become({model_of({"a"})}, {device_of("kept", {"a"}), device_of("ghost", {"a"})});
+  plant.loop.advance(10ms);
+  plant.fleet.become({model_of({"a"})}, {device_of("kept", {"a"}), device_of("new", {"a"})});
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.fleet.find({"default", "ghost"}), nullptr);
+  EXPECT_EQ(plant.device("ghost").count("close"), 1u);
+  EXPECT_EQ(plant.device("kept").count("open"), 1u);
+  EXPECT_EQ(plant.device("new").count("open"), 1u);
+}
+
+}  // namespace
+}  // namespace mapper
