@@ -93,6 +93,7 @@ class TcpLink final : public Link, public std::enable_shared_from_this<TcpLink> 
   std::unique_ptr<tcp::resolver> resolver_;
   asio::steady_timer timer_;  // fires no later than deadline_, and looks again: rarely re-armed
   bool armed_ = false;
+  bool looked_again_ = false;
   Clock::time_point armed_for_;
   Clock::time_point deadline_;  // of connecting, or of what is on the wire
   State state_ = State::idle;
@@ -191,6 +192,7 @@ void TcpLink::no_connection(const std::string& why) {
 void TcpLink::start(Ticket ticket) {
   on_wire_ = std::move(ticket);
   foreign_meanwhile_ = 0;
+  looked_again_ = false;
   const std::size_t size =
       encode(Adu{++transaction_, on_wire_->unit, on_wire_->request.bytes()}, out_);
   ++counters_.requests;
@@ -288,6 +290,11 @@ void TcpLink::timer_fired() {
   if (Clock::now() < deadline_) return arm(deadline_);
   if (state_ == State::connecting) {
     return no_connection(cat("no answer within ", connect_timeout.count(), " ms"));
+  }
+  // A process that was held up must not blame the device: what has arrived is looked at first.
+  Error error;
+  if (!std::exchange(looked_again_, true) && socket_.available(error) > 0) {
+    return arm(Clock::now());
   }
   missed();
 }

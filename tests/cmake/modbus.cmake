@@ -1,0 +1,11 @@
+# The protocol against its own server, a broken one, and libmodbus'.
+project_test(modbus modbus modbus_plant Boost::headers PkgConfig::MODBUS Threads::Threads)
+
+if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/modbus_plan.cpp)
+  add_executable(bench_modbus_plan bench/modbus_plan.cpp)
+  # The SDK's refine, so that the whole way from register to twin is measured, is not public.
+  target_include_directories(bench_modbus_plan PRIVATE
+    ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/mapper-sdk/src)
+  target_link_libraries(bench_modbus_plan PRIVATE project_options modbus mapper test_support Threads::Threads)
+  add_dependencies(bench_modbus_plan modbus-plant)
+endif()
