@@ -1,0 +1,31 @@
+// Writes that wait for one transaction, the newest of each key. Value; confined by its owner.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "devicetwin/core.hpp"
+
+namespace devicetwin {
+
+struct Batch {
+  struct Twins {
+    bool wipe = false;  // first: forget what is stored
+    std::map<std::string, TwinRow> rows;
+    std::optional<DeviceState> state;
+  };
+  std::map<std::pair<Kind, dmi::ObjectId>, std::optional<Object>> objects;  // nullopt: delete
+  std::map<dmi::ObjectId, Twins> twins;
+  std::map<std::string, std::string> notes;
+  std::uint64_t version = 0;
+
+  bool empty() const { return objects.empty() && twins.empty() && notes.empty() && version == 0; }
+  // Lays an older batch that could not be written under this one, without its objects: whoever
+  // waited for those has been told that they failed.
+  void put_under(Batch older);
+};
+
+}  // namespace devicetwin

@@ -1,0 +1,312 @@
+#include "database.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+namespace devicetwin {
+
+using base::cat;
+using base::Code;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr const char* schema = R"(
+CREATE TABLE IF NOT EXISTS objects(
+  kind INTEGER NOT NULL, space TEXT NOT NULL, name TEXT NOT NULL,
+  uid TEXT NOT NULL, version INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY(kind, space, name));
+CREATE TABLE IF NOT EXISTS rows(
+  space TEXT NOT NULL, name TEXT NOT NULL, property TEXT NOT NULL,
+  type TEXT NOT NULL, optional INTEGER NOT NULL, deleted INTEGER NOT NULL,
+  expected TEXT, expected_ms INTEGER NOT NULL, expected_cloud INTEGER NOT NULL,
+  expected_edge INTEGER NOT NULL,
+  actual TEXT, actual_ms INTEGER NOT NULL, actual_cloud INTEGER NOT NULL,
+  actual_edge INTEGER NOT NULL,
+  observed TEXT NOT NULL, observed_ms INTEGER NOT NULL,
+  quality TEXT NOT NULL, quality_text TEXT NOT NULL,
+  refusal TEXT NOT NULL, refusal_text TEXT NOT NULL,
+  PRIMARY KEY(space, name, property)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS states(
+  space TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, last_online TEXT NOT NULL,
+  PRIMARY KEY(space, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+)";
+
+constexpr const char* version_key = "version";
+constexpr const char* note_prefix = "note/";
+constexpr int page_bytes = 4096;
+
+Status failed(const std::filesystem::path& file, const SQLite::Exception& error) {
+  const int code = error.getErrorCode() & 0xff;
+  const bool damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
+  std::string text = cat(file.string(), ": ", error.what());
+  std::replace(text.begin(), text.end(), '\n', ' ');  // quick_check's findings have lines
+  return Status(damaged ? Code::malformed : Code::unavailable, std::move(text));
+}
+
+Status status_of(const std::string& word, std::string text) {
+  const Code code = base::code_of(word);
+  return code == Code::ok ? Status() : Status(code, std::move(text));
+}
+
+Side read_side(SQLite::Statement& row, int first) {
+  Side side;
+  side.present = !row.getColumn(first).isNull();
+  if (side.present) side.value = row.getColumn(first).getString();
+  side.time_ms = row.getColumn(first + 1).getInt64();
+  side.version = {row.getColumn(first + 2).getInt64(), row.getColumn(first + 3).getInt64()};
+  return side;
+}
+
+void bind_side(SQLite::Statement& statement, int first, const Side& side) {
+  if (side.present) {
+    statement.bind(first, side.value);
+  } else {
+    statement.bind(first);
+  }
+  statement.bind(first + 1, side.time_ms);
+  statement.bind(first + 2, side.version.cloud);
+  statement.bind(first + 3, side.version.edge);
+}
+
+void run(SQLite::Statement& statement) {
+  statement.exec();
+  statement.reset();
+}
+
+}  // namespace
+
+struct Database::Impl {
+  std::filesystem::path file;
+  SQLite::Database db;
+  SQLite::Statement put_object, delete_object, put_row, put_state, delete_rows, delete_state;
+  SQLite::Statement put_meta, delete_meta;
+
+  // The schema must exist before the statements can be prepared.
+  Impl(std::filesystem::path path, SQLite::Database opened)
+      : file(std::move(path)),
+        db(std::move(opened)),
+        put_object(db, "INSERT OR REPLACE INTO objects VALUES(?,?,?,?,?,?)"),
+        delete_object(db, "DELETE FROM objects WHERE kind=? AND space=? AND name=?"),
+        put_row(db, "INSERT OR REPLACE INTO rows VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        put_state(db, "INSERT OR REPLACE INTO states VALUES(?,?,?,?)"),
+        delete_rows(db, "DELETE FROM rows WHERE space=? AND name=?"),
+        delete_state(db, "DELETE FROM states WHERE space=? AND name=?"),
+        put_meta(db, "INSERT OR REPLACE INTO meta VALUES(?,?)"),
+        delete_meta(db, "DELETE FROM meta WHERE key=?") {}
+
+  void write_object(const std::pair<Kind, dmi::ObjectId>& key, const std::optional<Object>& object);
+  void write_row(const dmi::ObjectId& id, const TwinRow& row);
+  void write_twins(const dmi::ObjectId& id, const Batch::Twins& twins);
+  void write_all(const Batch& batch);
+  void reset_statements();
+};
+
+namespace {
+
+// Opens and checks one file; throws what SQLite throws.
+SQLite::Database open_checked(const Store::Settings& settings) {
+  SQLite::Database db(settings.file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 2000);
+  const auto check = db.execAndGet("PRAGMA quick_check(1)").getString();
+  if (check != "ok") throw SQLite::Exception(check, SQLITE_CORRUPT);
+  db.exec("PRAGMA journal_mode=WAL");
+  db.exec("PRAGMA synchronous=FULL");
+  db.exec("PRAGMA cache_size=-1024");            // KiB: twins live in Core, not here
+  db.exec("PRAGMA journal_size_limit=4194304");  // gives a grown WAL back to the disk
+  db.exec(cat("PRAGMA max_page_count=", settings.max_bytes / page_bytes));
+  return db;
+}
+
+std::filesystem::path move_aside(const std::filesystem::path& file) {
+  const std::filesystem::path aside = cat(file.string(), ".damaged-", std::time(nullptr));
+  std::error_code error;
+  std::filesystem::rename(file, aside, error);
+  for (const char* part : {"-wal", "-shm"}) {
+    std::filesystem::rename(file.string() + part, aside.string() + part, error);
+  }
+  return aside;
+}
+
+}  // namespace
+
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Database::~Database() = default;
+
+Result<std::unique_ptr<Database>> Database::open(const Store::Settings& settings) {
+  for (bool second_try : {false, true}) {
+    try {
+      SQLite::Database db = open_checked(settings);
+      const int found = db.execAndGet("PRAGMA user_version").getInt();
+      if (found > Store::schema_version) {
+        return Status(Code::unsupported,
+                      cat(settings.file.string(), ": schema version ", found, " is newer than ",
+                          Store::schema_version, ", which is all this program knows"));
+      }
+      db.exec(schema);
+      db.exec(cat("PRAGMA user_version=", Store::schema_version));
+      return std::unique_ptr<Database>(
+          new Database(std::make_unique<Impl>(settings.file, std::move(db))));
+    } catch (const SQLite::Exception& error) {
+      const Status status = failed(settings.file, error);
+      if (second_try || status.code() != Code::malformed) {
+        return Status(Code::unavailable, status.text());
+      }
+      const auto aside = move_aside(settings.file);
+      base::log_error(cat("DATABASE DAMAGED: ", status.text(), "; it is kept as ", aside.string(),
+                          " and an empty one takes its place: apply your objects again"));
+    }
+  }
+  return Status(Code::internal, "not reached");
+}
+
+Result<Store::Loaded> Database::read() {
+  Store::Loaded loaded;
+  try {
+    SQLite::Statement objects(impl_->db, "SELECT kind,space,name,uid,version,text FROM objects");
+    while (objects.executeStep()) {
+      Object object;
+      object.kind = objects.getColumn(0).getInt() == 0 ? Kind::device : Kind::device_model;
+      object.id = {objects.getColumn(1).getString(), objects.getColumn(2).getString()};
+      object.uid = objects.getColumn(3).getString();
+      object.version = static_cast<std::uint64_t>(objects.getColumn(4).getInt64());
+      object.text = std::make_shared<const std::string>(objects.getColumn(5).getString());
+      loaded.objects.push_back(std::move(object));
+    }
+    SQLite::Statement rows(impl_->db, "SELECT * FROM rows");
+    while (rows.executeStep()) {
+      TwinRow row;
+      row.name = rows.getColumn(2).getString();
+      row.type = rows.getColumn(3).getString();
+      row.optional = rows.getColumn(4).getInt() != 0;
+      row.deleted = rows.getColumn(5).getInt() != 0;
+      row.expected = read_side(rows, 6);
+      row.actual = read_side(rows, 10);
+      row.observed = rows.getColumn(14).getString();
+      row.observed_ms = rows.getColumn(15).getInt64();
+      row.quality = status_of(rows.getColumn(16).getString(), rows.getColumn(17).getString());
+      row.refusal = status_of(rows.getColumn(18).getString(), rows.getColumn(19).getString());
+      loaded.rows.emplace_back(
+          dmi::ObjectId{rows.getColumn(0).getString(), rows.getColumn(1).getString()},
+          std::move(row));
+    }
+    SQLite::Statement states(impl_->db, "SELECT space,name,state,last_online FROM states");
+    while (states.executeStep()) {
+      DeviceState state{states.getColumn(2).getString(), states.getColumn(3).getString(), ""};
+      loaded.states.emplace_back(
+          dmi::ObjectId{states.getColumn(0).getString(), states.getColumn(1).getString()},
+          std::move(state));
+    }
+    SQLite::Statement meta(impl_->db, "SELECT key,value FROM meta");
+    while (meta.executeStep()) {
+      const std::string key = meta.getColumn(0).getString();
+      const std::string value = meta.getColumn(1).getString();
+      std::int64_t number = 0;
+      if (key == version_key && base::parse_int(value, number)) {
+        loaded.version = static_cast<std::uint64_t>(number);
+      } else if (key.starts_with(note_prefix)) {
+        loaded.notes[key.substr(std::string_view(note_prefix).size())] = value;
+      }
+    }
+  } catch (const SQLite::Exception& error) {
+    return Status(Code::unavailable, failed(impl_->file, error).text());
+  }
+  return loaded;
+}
+
+void Database::Impl::write_object(const std::pair<Kind, dmi::ObjectId>& key,
+                                  const std::optional<Object>& object) {
+  SQLite::Statement& statement = object ? put_object : delete_object;
+  statement.bind(1, static_cast<int>(key.first));
+  statement.bind(2, key.second.space);
+  statement.bind(3, key.second.name);
+  if (object) {
+    statement.bind(4, object->uid);
+    statement.bind(5, static_cast<std::int64_t>(object->version));
+    statement.bind(6, *object->text);
+  }
+  run(statement);
+}
+
+void Database::Impl::write_row(const dmi::ObjectId& id, const TwinRow& row) {
+  put_row.bind(1, id.space);
+  put_row.bind(2, id.name);
+  put_row.bind(3, row.name);
+  put_row.bind(4, row.type);
+  put_row.bind(5, row.optional ? 1 : 0);
+  put_row.bind(6, row.deleted ? 1 : 0);
+  bind_side(put_row, 7, row.expected);
+  bind_side(put_row, 11, row.actual);
+  put_row.bind(15, row.observed);
+  put_row.bind(16, row.observed_ms);
+  put_row.bind(17, std::string(base::name(row.quality.code())));
+  put_row.bind(18, row.quality.text());
+  put_row.bind(19, std::string(base::name(row.refusal.code())));
+  put_row.bind(20, row.refusal.text());
+  run(put_row);
+}
+
+void Database::Impl::write_twins(const dmi::ObjectId& id, const Batch::Twins& twins) {
+  if (twins.wipe) {
+    for (SQLite::Statement* statement : {&delete_rows, &delete_state}) {
+      statement->bind(1, id.space);
+      statement->bind(2, id.name);
+      run(*statement);
+    }
+  }
+  for (const auto& [name, row] : twins.rows) write_row(id, row);
+  if (!twins.state) return;
+  put_state.bind(1, id.space);
+  put_state.bind(2, id.name);
+  put_state.bind(3, twins.state->state);
+  put_state.bind(4, twins.state->last_online);
+  run(put_state);
+}
+
+void Database::Impl::write_all(const Batch& batch) {
+  // What deletes goes first, so that a full disk can be emptied in one transaction.
+  for (const auto& [key, object] : batch.objects) {
+    if (!object) write_object(key, object);
+  }
+  for (const auto& [key, object] : batch.objects) {
+    if (object) write_object(key, object);
+  }
+  for (const auto& [id, twins] : batch.twins) write_twins(id, twins);
+  const auto write_meta = [this](const std::string& key, const std::string& value) {
+    SQLite::Statement& statement = value.empty() ? delete_meta : put_meta;
+    statement.bind(1, key);
+    if (!value.empty()) statement.bind(2, value);
+    run(statement);
+  };
+  for (const auto& [key, text] : batch.notes) write_meta(note_prefix + key, text);
+  if (batch.version != 0) write_meta(version_key, cat(batch.version));
+}
+
+void Database::Impl::reset_statements() {
+  for (SQLite::Statement* statement : {&put_object, &delete_object, &put_row, &put_state,
+                                       &delete_rows, &delete_state, &put_meta, &delete_meta}) {
+    statement->tryReset();
+  }
+}
+
+Status Database::write(const Batch& batch) {
+  try {
+    SQLite::Transaction transaction(impl_->db);
+    impl_->write_all(batch);
+    transaction.commit();
+    return Status();
+  } catch (const SQLite::Exception& error) {
+    // The transaction's destructor has rolled back; a statement that failed holds its error.
+    impl_->reset_statements();
+    return Status(Code::unavailable, failed(impl_->file, error).text());
+  }
+}
+
+}  // namespace devicetwin
