@@ -168,7 +168,7 @@ void resolve(const std::string& file, Mistakes& mistakes, Objects& objects) {
     const auto model = models.find({device.id.space, device.model});
     if (model == models.end()) {
       mistakes.add(cat(file, ": ", device.id.to_string(), ": model ", device.id.space, "/",
-                       device.model, " is not in this file"));
+                       device.model, " is not there"));
       continue;
     }
     device = dmi::merge_defaults(std::move(device), *model->second);
@@ -220,23 +220,42 @@ Result<MapperConfig> load_config(const std::string& path, MapperConfig defaults)
   return parse_config(*text, path, std::move(defaults));
 }
 
-Result<Objects> parse_objects(const std::string& text, const std::string& file) {
+namespace {
+
+Status read_objects(const std::string& text, const std::string& file, Mistakes& mistakes,
+                    Objects& objects) {
   Result<std::vector<YamlDocument>> documents = parse_yaml(text, file);
   if (!documents) return documents.status();
-  Mistakes mistakes;
-  Objects objects;
   for (const YamlDocument& document : *documents) {
     read_object(document, document.json, mistakes, objects);
   }
+  return Status();
+}
+
+}  // namespace
+
+Result<Objects> parse_objects(const std::string& text, const std::string& file) {
+  Mistakes mistakes;
+  Objects objects;
+  if (Status wrong = read_objects(text, file, mistakes, objects); !wrong.ok()) return wrong;
   resolve(file, mistakes, objects);
   if (!mistakes.none()) return mistakes.status();
   return objects;
 }
 
-Result<Objects> load_objects(const std::string& path) {
-  Result<std::string> text = base::read_file(path);
-  if (!text) return text.status();
-  return parse_objects(*text, path);
+Result<Objects> load_objects(const std::vector<std::string>& paths) {
+  Mistakes mistakes;
+  Objects objects;
+  std::string names;
+  for (const std::string& path : paths) {
+    Result<std::string> text = base::read_file(path);
+    if (!text) return text.status();
+    if (Status wrong = read_objects(*text, path, mistakes, objects); !wrong.ok()) return wrong;
+    names += cat(names.empty() ? "" : ", ", path);
+  }
+  resolve(names, mistakes, objects);
+  if (!mistakes.none()) return mistakes.status();
+  return objects;
 }
 
 }  // namespace mapper

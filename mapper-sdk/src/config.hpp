@@ -34,10 +34,10 @@ struct Objects {
   std::vector<dmi::Device> devices;  // merged with their models, as an edge core would send them
 };
 
-// Devices and models of a multi-document YAML file as for kubectl apply; Lists are taken apart,
+// Devices and models of multi-document YAML files as for kubectl apply; Lists are taken apart,
 // other kinds are an error. invalid: one line per mistake, with file:line:column and path; also a
-// device whose model is not in the file, and a file without devices.
-base::Result<Objects> load_objects(const std::string& path);
+// device whose model is in none of the files, and files without devices.
+base::Result<Objects> load_objects(const std::vector<std::string>& paths);
 base::Result<Objects> parse_objects(const std::string& text, const std::string& file);
 
 }  // namespace mapper

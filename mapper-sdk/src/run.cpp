@@ -51,7 +51,7 @@ struct Flags {
   std::string config_file;
   std::string edgecore_sock;
   std::string socket;
-  std::string local;
+  std::vector<std::string> local;
   bool once = false;
   base::Level level = base::Level::info;
 };
@@ -73,9 +73,9 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, Flags&
       ->type_name("PATH");
   CLI::Option* local =
       app.add_option("--local", flags.local,
-                     "no edge core: run the Device and DeviceModel objects of a YAML file and "
+                     "no edge core: run the Device and DeviceModel objects of these YAML files and "
                      "print every sample that is new")
-          ->type_name("FILE");
+          ->type_name("FILE...");
   app.add_flag("--once", flags.once,
                "with --local: read every point once, write nothing, print, end")
       ->needs(local);

@@ -139,7 +139,7 @@ TEST(Objects, AMissingModelAndAnEmptyFileAreMistakes) {
                           "p.yaml")
                 .status()
                 .text(),
-            "p.yaml: default/d: model default/m is not in this file");
+            "p.yaml: default/d: model default/m is not there");
   EXPECT_EQ(parse_objects(model, "p.yaml").status().text(), "p.yaml: no Device in it");
 }
 
