@@ -203,17 +203,21 @@ def property_place(plane):
 
 def once(plane):
     """Writes one desired value and follows it to the register, the status and MQTT."""
+    devices = plane.request("GET", f"{API}/devices")["items"]
+    properties = sum(len(device["spec"]["properties"]) for device in devices)
+
     def all_reported():
-        statuses = plane.statuses()
-        twins = [twin for status in statuses for twin in status["status"].get("twins", [])]
-        return len(statuses) >= 3 and twins and all(
-            twin.get("reported", {}).get("value", "") != "" for twin in twins) and twins
+        twins = [twin for status in plane.statuses() for twin in status["status"].get("twins", [])]
+        valued = [twin for twin in twins if twin.get("reported", {}).get("value", "") != ""]
+        return len(valued) == properties and valued
+
     twins = plane.wait("values of every property", all_reported)
-    plane.say(f"{len(twins)} properties have values, e.g. "
+    plane.say(f"{len(twins)} properties of {len(devices)} devices have values, e.g. "
               + ", ".join(f"{twin['propertyName']}={twin['reported']['value']}" for twin in twins[:3]))
     topic = f"$hw/events/device/default/{DEVICE}/twin/update/document"
     heard = plane.logs / "mosquitto_sub.log"
-    plane.spawn("mosquitto_sub", "mosquitto_sub", "-d", "-p", plane.mqtt_port, "-t", topic, "-v")
+    # Line by line: into a file its output would wait for a full buffer.
+    plane.spawn("mosquitto_sub", "stdbuf", "-oL", "mosquitto_sub", "-d", "-p", plane.mqtt_port, "-t", topic, "-v")
     plane.wait("the MQTT subscription", lambda: "SUBACK" in heard.read_text())
 
     unit, address, index = property_place(plane)

@@ -194,7 +194,9 @@ long Plane::desire(const std::string& device, const std::string& property,
 
 std::unique_ptr<Process> Plane::subscribe(const std::string& topic) {
   auto process = std::make_unique<Process>(std::vector<std::string>{
-      find_program("mosquitto_sub"), "-d", "-p", cat(broker_port_), "-t", topic, "-v"});
+      // Line by line: into a file its output would wait for a full buffer.
+      find_program("stdbuf"), "-oL", find_program("mosquitto_sub"), "-d", "-p", cat(broker_port_),
+      "-t", topic, "-v"});
   process->wait_for_output("SUBACK");
   return process;
 }
