@@ -51,7 +51,7 @@ Json outcome_json(const TwinRow& row) {
   outcome["state"] = progress == Progress::applied  ? "applied"
                      : progress == Progress::failed ? "failed"
                                                     : "pending";
-  if (progress == Progress::failed) outcome["reason"] = row.refusal.to_string();
+  if (!row.refusal.ok()) outcome["reason"] = row.refusal.to_string();
   return outcome;
 }
 

@@ -107,10 +107,10 @@ bool apply(TwinRow& row, const Property& property, Origin origin, std::int64_t n
     row.quality = property.quality;
   }
   if (property.observed) {
-    changed |= row.observed_ms == 0 || row.observed != *property.observed;
-    changed |= row.refusal != property.refusal;
+    // "" is how a mapper says that the device has accepted nothing yet.
+    changed |= row.observed != *property.observed || row.refusal != property.refusal;
     row.observed = *property.observed;
-    row.observed_ms = now_ms;
+    row.observed_ms = row.observed.empty() ? 0 : now_ms;
     row.refusal = property.refusal;
   }
   if (property.optional == false && row.optional) {

@@ -41,7 +41,8 @@ struct TwinRow {
   base::Status quality;          // of actual: why there is no trustworthy value
   base::Status refusal;          // why desired is not applied
 
-  // none: nothing desired; applied: expected == observed; failed: refusal is set; else pending.
+  // none: nothing desired; failed: refusal is set and waiting will not help; applied: expected and
+  // observed are one value; else pending.
   Progress progress() const;
   friend bool operator==(const TwinRow&, const TwinRow&) = default;
 };

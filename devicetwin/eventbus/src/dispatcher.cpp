@@ -1,0 +1,266 @@
+#include "dispatcher.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "payload.hpp"
+
+namespace devicetwin::bus {
+
+using base::cat;
+using base::Code;
+using base::Status;
+using dmi::ObjectId;
+
+namespace {
+
+int code_of(const Status& status) {
+  if (status.code() == Code::not_found) return 404;
+  return status.retriable() || status.code() == Code::internal ? 500 : 400;
+}
+
+std::string reason_of(const Status& status) {
+  if (status.code() == Code::not_found) return "update rejected due to the device is not existed";
+  return status.text();
+}
+
+// The touched sides of what was asked for, by name as Go writes maps.
+std::vector<Shown> shown(const TwinUpdate& update, const Core::Applied& applied) {
+  std::vector<Shown> twins;
+  for (const Change::Row& row : applied.rows) {
+    const auto asked =
+        std::find_if(update.properties.begin(), update.properties.end(),
+                     [&](const auto& property) { return property.name == row.after.name; });
+    if (asked == update.properties.end()) continue;
+    const bool expected = asked->expected.has_value();
+    const bool actual = asked->actual.has_value();
+    twins.push_back(
+        {row.after.name, &row.after, expected, actual, expected || actual || !row.before});
+  }
+  for (const std::string& name : applied.removed) twins.push_back({name, nullptr});
+  std::sort(twins.begin(), twins.end(),
+            [](const Shown& a, const Shown& b) { return a.name < b.name; });
+  return twins;
+}
+
+// The changed sides of a report.
+std::vector<Shown> shown(const std::vector<Change::Row>& rows) {
+  std::vector<Shown> twins;
+  for (const Change::Row& row : rows) {
+    const TwinRow none;
+    const TwinRow& before = row.before ? *row.before : none;
+    twins.push_back({row.after.name, row.after.deleted ? nullptr : &row.after,
+                     row.after.expected != before.expected,
+                     row.after.actual != before.actual || row.after.quality != before.quality});
+  }
+  return twins;
+}
+
+// A row of which listeners see nothing new: only observed or refusal changed.
+bool same_on_mqtt(const Change::Row& row) {
+  return row.before && row.before->expected == row.after.expected &&
+         row.before->actual == row.after.actual && row.before->quality == row.after.quality &&
+         row.before->optional == row.after.optional && row.before->deleted == row.after.deleted &&
+         row.before->type == row.after.type;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Core& core, Publish publish) : core_(core), publish_(std::move(publish)) {
+  core.add_outlet(*this);
+}
+
+void Dispatcher::message(std::string_view text, std::string_view payload) {
+  const Topic topic = parse_topic(text);
+  if (topic.bare && core_.find(Kind::device, topic.device) != nullptr) bare_.insert(topic.device);
+  switch (topic.verb) {
+    case Verb::twin_update:
+      return twin_update(topic, payload);
+    case Verb::twin_get:
+      return twin_get(topic, payload);
+    case Verb::state_update:
+      return state_update(topic, payload);
+    case Verb::membership_get:
+      return membership_get(payload);
+    case Verb::cloud_updated:  // versions of a cloud, which no client of the broker is
+    case Verb::none:
+      ++ignored_;
+  }
+}
+
+void Dispatcher::twin_update(const Topic& topic, std::string_view payload) {
+  const std::string answer_topic = device_topic(topic.device, topic.bare, "/twin/update/result");
+  Request request = parse_update(payload);
+  if (!request.status.ok()) {
+    return publish_(answer_topic,
+                    error_result(request.event_id, now_ms(), 400, request.status.text()));
+  }
+  const TwinUpdate asked = request.update;
+  core_.update_twin(topic.device, std::move(request.update), Origin::mqtt,
+                    [this, life = std::weak_ptr(alive_), asked, answer_topic](auto applied) {
+                      if (life.expired()) return;
+                      if (applied.ok()) {
+                        return publish_(answer_topic, twin_result(asked.event_id, now_ms(),
+                                                                  shown(asked, *applied)));
+                      }
+                      const Status status = applied.status();
+                      publish_(answer_topic, error_result(asked.event_id, now_ms(), code_of(status),
+                                                          reason_of(status)));
+                    });
+}
+
+void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
+  const std::string answer_topic = device_topic(topic.device, topic.bare, "/twin/get/result");
+  const Request request = parse_get(payload, "twin info");
+  if (!request.status.ok()) {
+    return publish_(answer_topic,
+                    error_result(request.event_id, now_ms(), 400, request.status.text()));
+  }
+  const auto* rows = core_.rows(topic.device);
+  if (rows == nullptr) {
+    return publish_(answer_topic, error_result(request.event_id, now_ms(), 404,
+                                               cat("Device ", topic.device.to_string(),
+                                                   " not found while getting twin")));
+  }
+  std::vector<Shown> twins;
+  for (const auto& [name, row] : *rows) {
+    if (!row.deleted) twins.push_back({name, &row});
+  }
+  publish_(answer_topic, twin_result(request.event_id, now_ms(), twins));
+}
+
+void Dispatcher::state_update(const Topic& topic, std::string_view payload) {
+  const Request request = parse_state(payload);
+  // KubeEdge has no answer for a state it does not know, so neither is there one here.
+  if (!request.status.ok()) {
+    ++ignored_;
+    return;
+  }
+  core_.update_state(topic.device, request.state, Origin::mqtt,
+                     [this, topic](const Status& status) {
+                       if (status.ok()) return tell_state(topic.device, topic.bare);
+                       ++ignored_;
+                     });
+}
+
+void Dispatcher::membership_get(std::string_view payload) {
+  const std::string answer_topic = node_topic(core_.node(), "/membership/get/result");
+  const Request request = parse_get(payload, "get membership info");
+  if (!request.status.ok()) {
+    return publish_(answer_topic,
+                    error_result(request.event_id, now_ms(), 400, request.status.text()));
+  }
+  std::vector<Member> members;
+  for (const Object* device : core_.list(Kind::device, "")) {
+    members.push_back({device->id, core_.state(device->id)});
+  }
+  publish_(answer_topic, membership(request.event_id, now_ms(), members));
+}
+
+void Dispatcher::changed(const Change& change) {
+  if (change.kind == Kind::device && change.what != Change::What::modified) {
+    membership_changed(change);
+  }
+  if (change.kind == Kind::device_status && change.what != Change::What::deleted) {
+    twins_changed(change);
+  }
+}
+
+void Dispatcher::membership_changed(const Change& change) {
+  const bool added = change.what == Change::What::added;
+  const Member member{change.id, added ? core_.state(change.id) : nullptr};
+  publish_(node_topic(core_.node(), "/membership/updated"),
+           membership_updated(base::uuid(), now_ms(), member, added));
+  if (added) return;
+  bare_.erase(change.id);
+  deltas_.erase(change.id);
+  missed_.erase(change.id);
+  missed_states_.erase(change.id);
+}
+
+void Dispatcher::twins_changed(const Change& change) {
+  std::vector<Change::Row> rows;
+  std::copy_if(change.rows.begin(), change.rows.end(), std::back_inserter(rows),
+               [](const auto& row) { return !same_on_mqtt(row); });
+  std::sort(rows.begin(), rows.end(),
+            [](const Change::Row& a, const Change::Row& b) { return a.after.name < b.after.name; });
+  if (!listening_) {
+    for (Change::Row& row : rows) {
+      missed_[change.id].try_emplace(row.after.name, std::move(row.before));
+    }
+    if (change.state_changed) missed_states_.insert(change.id);
+    return;
+  }
+  if (!rows.empty()) {
+    if (change.origin == Origin::mapper) {
+      publish_news(change.id, "/twin/update/result",
+                   twin_result(change.event_id, now_ms(), shown(rows)));
+    }
+    tell_document(change.id, change.event_id, rows);
+    tell_delta(change.id, rows);
+  }
+  // A state told over MQTT has been answered already.
+  if (change.state_changed && change.origin != Origin::mqtt) tell_state(change.id, false);
+}
+
+void Dispatcher::tell_document(const ObjectId& device, const std::string& event_id,
+                               const std::vector<Change::Row>& rows) {
+  publish_news(device, "/twin/update/document", document(event_id, now_ms(), rows));
+}
+
+void Dispatcher::tell_delta(const ObjectId& device, const std::vector<Change::Row>& rows) {
+  auto& told = deltas_[device];
+  bool changed = false;
+  for (const Change::Row& row : rows) {
+    if (differs(row.after)) {
+      const auto [entry, added] = told.try_emplace(row.after.name, row.after.expected.value);
+      changed = changed || added || entry->second != row.after.expected.value;
+      entry->second = row.after.expected.value;
+    } else {
+      told.erase(row.after.name);
+    }
+  }
+  const auto* all = core_.rows(device);
+  if (!changed || all == nullptr) return;
+  publish_news(device, "/twin/update/delta", delta(base::uuid(), now_ms(), *all));
+}
+
+void Dispatcher::tell_state(const ObjectId& device, bool bare) {
+  const DeviceState* state = core_.state(device);
+  if (state == nullptr || state->state.empty()) return;
+  const std::string text = state_result(base::uuid(), now_ms(), device.name, *state);
+  publish_(device_topic(device, bare, "/state/update/result"), text);
+}
+
+void Dispatcher::publish_news(const ObjectId& device, std::string_view suffix,
+                              const std::string& text) {
+  publish_(device_topic(device, false, suffix), text);
+  if (bare_.contains(device)) publish_(device_topic(device, true, suffix), text);
+}
+
+void Dispatcher::set_listening(bool listening) {
+  if (listening && !listening_) {
+    listening_ = true;
+    tell_missed();
+  }
+  listening_ = listening;
+}
+
+void Dispatcher::tell_missed() {
+  for (auto& [device, known] : std::exchange(missed_, {})) {
+    const auto* now = core_.rows(device);
+    if (now == nullptr) continue;
+    std::vector<Change::Row> rows;
+    for (auto& [name, before] : known) {
+      const auto row = now->find(name);
+      if (row != now->end()) rows.push_back({std::move(before), row->second});
+    }
+    if (rows.empty()) continue;
+    tell_document(device, "", rows);
+    tell_delta(device, rows);
+  }
+  for (const ObjectId& device : std::exchange(missed_states_, {})) tell_state(device, false);
+}
+
+}  // namespace devicetwin::bus

@@ -1,0 +1,69 @@
+// Messages on their way to the broker: in order, bounded, kept until the broker has them. Pure;
+// belongs to the loop.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace devicetwin::bus {
+
+struct Message {
+  std::string topic;
+  std::string payload;
+};
+
+class Outbox {
+ public:
+  // A broker this far behind is not slow: what is newest is worth more then.
+  static constexpr std::size_t max_messages = 10'000;
+  static constexpr std::size_t max_bytes = 16u << 20;
+  // Unacknowledged at the broker; twenty are as fast as a thousand on loopback.
+  static constexpr std::size_t max_flying = 128;
+
+  // Drops the oldest that wait where there is no room.
+  void push(Message message) {
+    bytes_ += size(message);
+    waiting_.emplace(next_++, std::move(message));
+    while ((waiting_.size() > max_messages || bytes_ > max_bytes) && waiting_.size() > 1) {
+      bytes_ -= size(waiting_.begin()->second);
+      waiting_.erase(waiting_.begin());
+      ++dropped_;
+    }
+  }
+  // The next to be sent; it flies until sent() or failed().
+  std::optional<std::pair<std::uint64_t, Message>> take() {
+    if (waiting_.empty() || flying_.size() >= max_flying) return std::nullopt;
+    const auto node = flying_.insert(waiting_.extract(waiting_.begin()));
+    return std::pair(node.position->first, node.position->second);
+  }
+  void sent(std::uint64_t id) {
+    const auto found = flying_.find(id);
+    if (found == flying_.end()) return;
+    bytes_ -= size(found->second);
+    flying_.erase(found);
+  }
+  // Goes back to its place.
+  void failed(std::uint64_t id) {
+    if (auto node = flying_.extract(id)) waiting_.insert(std::move(node));
+  }
+
+  bool empty() const { return waiting_.empty() && flying_.empty(); }
+  std::size_t size() const { return waiting_.size() + flying_.size(); }
+  std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  static std::size_t size(const Message& message) {
+    return message.topic.size() + message.payload.size();
+  }
+
+  std::map<std::uint64_t, Message> waiting_;
+  std::map<std::uint64_t, Message> flying_;
+  std::uint64_t next_ = 1;
+  std::size_t bytes_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace devicetwin::bus

@@ -1,0 +1,167 @@
+#include "devicetwin/eventbus/fixture.hpp"
+
+namespace devicetwin::bus::test {
+namespace {
+
+TEST_F(DispatcherTest, KeysStandInKubeEdgesOrder) {
+  make_boiler();
+  const auto sent =
+      update(R"({"event_id":"e\"1","twin":{"own":{"actual":{"value":"a\nb"},"optional":false}}})");
+  EXPECT_EQ(sent.at(0).payload,
+            R"({"event_id":"e\"1","timestamp":1700000000000,"twin":{"own":{"actual":)"
+            R"({"value":"a\nb","metadata":{"timestamp":1700000000000}},"optional":false,)"
+            R"("metadata":{"type":"string"}}}})");
+}
+
+TEST_F(DispatcherTest, KeysOfStructuresAreReadInAnyCase) {
+  make_boiler();
+  const auto sent = update(
+      R"({"Event_ID":"e","TWIN":{"own":{"Actual":{"VALUE":"1"},"MetaData":{"Type":"int"}}}})");
+  EXPECT_EQ(json(sent.at(0))["twin"]["own"]["metadata"]["type"], "int");
+}
+
+TEST_F(DispatcherTest, DesiredFromKubectlIsADocumentAndADelta) {
+  make_boiler();
+  sent_.clear();
+  ASSERT_TRUE(CoreTest::update(devicetwin::test::device_json("50")).ok());
+  EXPECT_EQ(tails(sent_), (Tails{"twin/update/document", "twin/update/delta"}));
+  EXPECT_EQ(json(sent_[0])["twin"]["setpoint"]["last"]["expected"]["value"], "21");
+  EXPECT_EQ(json(sent_[0])["twin"]["setpoint"]["current"]["expected"]["value"], "50");
+  EXPECT_EQ(json(sent_[1])["delta"]["setpoint"], "50");
+}
+
+TEST_F(DispatcherTest, DeltaIsToldOncePerChange) {
+  make_boiler();
+  update(R"({"twin":{"setpoint":{"actual":{"value":"1"}}}})");
+  const auto again = update(R"({"twin":{"setpoint":{"actual":{"value":"2"}}}})");
+  EXPECT_EQ(tails(again), (Tails{"twin/update/result", "twin/update/document"}));
+  update(R"({"twin":{"setpoint":{"actual":{"value":"21"}}}})");
+  const auto anew = update(R"({"twin":{"setpoint":{"actual":{"value":"3"}}}})");
+  EXPECT_EQ(tails(anew).back(), "twin/update/delta");
+}
+
+TEST_F(DispatcherTest, ReportsOfMappersAreResultAndDocumentWithoutEventId) {
+  make_boiler();
+  sent_.clear();
+  TwinUpdate report;
+  report.properties.push_back({.name = "temperature",
+                               .actual = "",
+                               .actual_ms = 5,
+                               .quality = base::Status(base::Code::timeout, "no answer")});
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  ASSERT_EQ(tails(sent_), (Tails{"twin/update/result", "twin/update/document"}));
+  EXPECT_EQ(json(sent_[0])["event_id"], "");
+  const Json metadata = json(sent_[1])["twin"]["temperature"]["current"]["actual"]["metadata"];
+  EXPECT_EQ(metadata["timestamp"], 5);
+  EXPECT_EQ(metadata["status"], "timeout");
+  EXPECT_EQ(metadata["reason"], "no answer");
+}
+
+TEST_F(DispatcherTest, RepeatedValueIsAnsweredAndNotAnnounced) {
+  make_boiler();
+  update(R"({"twin":{"own":{"actual":{"value":"1"}}}})");
+  EXPECT_EQ(tails(update(R"({"twin":{"own":{"actual":{"value":"1"}}}})")),
+            (Tails{"twin/update/result"}));
+}
+
+TEST_F(DispatcherTest, WrongMessagesAreAnsweredOnTheRightDevicesTopic) {
+  make_boiler();
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"event_id":"e","twin":{"x":{"actual":{}}}})", "twin x: actual has no value"},
+      {R"({"event_id":"e","twin":{"x":{"actual":{"value":null}}}})", "twin x: actual has no value"},
+      {R"({"event_id":"e","twin":{"x":{"actual":{"value":5}}}})",
+       "Unmarshal update request body failed, please check the request"},
+      {R"({"event_id":"e","twin":{"x":7}})",
+       "Unmarshal update request body failed, please check the request"},
+      {R"({"event_id":"e","twin":{"x":{"optional":"yes"}}})",
+       "Unmarshal update request body failed, please check the request"},
+      {R"({"event_id":"e"})", "Update twin error, key:twin does not exist"},
+  };
+  for (const auto& [payload, reason] : cases) {
+    const auto sent = update(payload);
+    ASSERT_EQ(tails(sent), (Tails{"twin/update/result"})) << payload;
+    EXPECT_EQ(json(sent[0])["code"], 400);
+    EXPECT_EQ(json(sent[0])["reason"], reason);
+    EXPECT_EQ(json(sent[0])["event_id"], "e");
+  }
+  EXPECT_EQ(core_.rows(boiler_)->size(), 1u);
+}
+
+TEST_F(DispatcherTest, OversizedPayloadIsRefusedUnread) {
+  make_boiler();
+  const auto sent = update(std::string(max_payload_bytes + 1, ' '));
+  EXPECT_EQ(json(sent.at(0))["reason"], "the payload has 1048577 bytes, above 1048576");
+}
+
+TEST_F(DispatcherTest, FailedDiskIsCode500) {
+  make_boiler();
+  journal_.disk = base::Status(base::Code::unavailable, "full");
+  const auto sent = update(R"({"twin":{"setpoint":{"expected":{"value":"5"}}}})");
+  ASSERT_EQ(tails(sent), (Tails{"twin/update/result"}));
+  EXPECT_EQ(json(sent[0])["code"], 500);
+}
+
+TEST_F(DispatcherTest, CloudUpdatedFromTheBrokerIsIgnoredAndCounted) {
+  make_boiler();
+  EXPECT_TRUE(send("$hw/events/device/default/boiler/twin/cloud_updated",
+                   R"({"twin":{"setpoint":{"expected":{"value":"5"}}}})")
+                  .empty());
+  EXPECT_EQ(dispatcher_.ignored(), 1u);
+}
+
+TEST_F(DispatcherTest, OldFormIsAnsweredThereAndHearsNewsFromThenOn) {
+  make_boiler();
+  const auto sent = send("$hw/events/device/boiler/twin/update",
+                         R"({"twin":{"own":{"expected":{"value":"1"}}}})");
+  std::vector<std::string> topics;
+  for (const auto& message : sent) topics.push_back(message.topic);
+  EXPECT_EQ(topics, (Tails{"$hw/events/device/boiler/twin/update/result",
+                           "$hw/events/device/default/boiler/twin/update/document",
+                           "$hw/events/device/boiler/twin/update/document",
+                           "$hw/events/device/default/boiler/twin/update/delta",
+                           "$hw/events/device/boiler/twin/update/delta"}));
+}
+
+TEST_F(DispatcherTest, MembershipIsToldOncePerDevice) {
+  make_boiler();
+  EXPECT_EQ(sent_.at(0).topic, "$hw/events/node/edge-node/membership/updated");
+  const Json added = json(sent_[0]);
+  EXPECT_EQ(added["added_devices"][0]["id"], "default/boiler");
+  EXPECT_TRUE(added["removed_devices"].is_null());
+  sent_.clear();
+  ASSERT_TRUE(remove(Kind::device).ok());
+  ASSERT_EQ(sent_.size(), 1u);
+  EXPECT_EQ(json(sent_[0])["removed_devices"][0]["name"], "boiler");
+}
+
+TEST_F(DispatcherTest, StatesOfMappersAreToldAndThoseOfClientsAnswered) {
+  make_boiler();
+  sent_.clear();
+  core_.update_state(boiler_, "online", Origin::mapper, [](auto) {});
+  EXPECT_EQ(tails(sent_), (Tails{"state/update/result"}));
+  const auto sent =
+      send("$hw/events/device/default/boiler/state/update", R"({"state":"Unhealthy"})");
+  ASSERT_EQ(tails(sent), (Tails{"state/update/result"}));
+  EXPECT_EQ(json(sent[0])["device"]["state"], "Unhealthy");
+}
+
+TEST_F(DispatcherTest, WhatNobodyHeardComesAsOneDocumentFromTheFirstMissedToTheNewestValue) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(actual("temperature", "1"), Origin::mapper).ok());
+  dispatcher_.set_listening(false);
+  sent_.clear();
+  for (const char* value : {"2", "3", "4"}) {
+    ASSERT_TRUE(update_twin(actual("temperature", value), Origin::mapper).ok());
+  }
+  ASSERT_TRUE(update_twin(expected("setpoint", "30")).ok());
+  EXPECT_TRUE(sent_.empty());
+  dispatcher_.set_listening(true);
+  ASSERT_EQ(tails(sent_), (Tails{"twin/update/document", "twin/update/delta"}));
+  const Json twin = json(sent_[0])["twin"];
+  EXPECT_EQ(twin["temperature"]["last"]["actual"]["value"], "1");
+  EXPECT_EQ(twin["temperature"]["current"]["actual"]["value"], "4");
+  EXPECT_EQ(twin["setpoint"]["current"]["expected"]["value"], "30");
+}
+
+}  // namespace
+}  // namespace devicetwin::bus::test
