@@ -122,7 +122,15 @@ std::span<const std::uint32_t> ModbusDriver::members() const {
   return plan_->members_of(plan_->requests[next_ - 1]);
 }
 
-void ModbusDriver::answered(const Status& status, Bytes answer) {
+void ModbusDriver::answered(const Status& said, Bytes answer) {
+  // A gateway that answers for a unit it cannot reach: the unit is away, and asking it again at
+  // once would cost its neighbours the gateway's own time-out.
+  const std::uint8_t exception = exception_of(answer);
+  const bool away = exception == gateway_no_path || exception == gateway_no_answer;
+  const Status status =
+      away ? Status(Code::unavailable,
+                    cat("unit ", settings_.unit, ": ", said.text(), " (", range_.to_string(), ")"))
+           : said;
   writing_ ? write_answered(status) : read_answered(status, answer);
 }
 

@@ -39,6 +39,7 @@ enum Exception : std::uint8_t {
   illegal_function = 1,
   illegal_data_address = 2,
   illegal_data_value = 3,
+  gateway_no_path = 10,
   gateway_no_answer = 11,
 };
 
