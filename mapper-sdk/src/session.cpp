@@ -55,7 +55,10 @@ void Session::opened(base::Result<std::unique_ptr<AsyncDriver>> driver) {
   held_.clear();
   verify_ = twin_.pending();
   const base::SteadyTime now = context_.loop.now();
-  for (Group& group : groups_) group.due = now;
+  for (Group& group : groups_) {
+    group.due = now;
+    group.reading = false;
+  }
   phase_ = Phase::idle;
   pushed();  // what came while it was opening
   step();

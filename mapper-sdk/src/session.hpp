@@ -89,6 +89,7 @@ class Session {
     base::Duration cycle;
     base::SteadyTime due;
     std::vector<std::size_t> points;
+    bool reading = false;  // part of the batch that is with the driver
   };
 
   // session_spec.cpp: the specification
@@ -119,6 +120,7 @@ class Session {
   void fill_commands();
   void refuse(std::size_t point, const dmi::Value& value, base::Status why);
   void finish_write(base::Status status);
+  void skip(Group& group, base::SteadyTime now);
   bool start_read();
   void read_batch(Phase phase);
   void finish_read(base::Status status);

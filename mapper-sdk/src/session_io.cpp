@@ -1,6 +1,7 @@
 // The batches of a session: what is read and written when, and what comes of it.
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "base/text.hpp"
 #include "refine.hpp"
@@ -117,6 +118,15 @@ void Session::finish_write(Status status) {
   read_batch(Phase::reading);
 }
 
+// Moves a group to the first place of its grid that is not before now, and counts those left out:
+// a slow device is not asked without a pause, and the phases of devices stay apart.
+void Session::skip(Group& group, base::SteadyTime now) {
+  if (group.due >= now) return;
+  const auto missed = (now - group.due + group.cycle - base::Duration(1)) / group.cycle;
+  overruns_ += static_cast<std::uint64_t>(missed);
+  group.due += group.cycle * missed;
+}
+
 bool Session::start_read() {
   const base::SteadyTime now = context_.loop.now();
   batch_.clear();
@@ -125,11 +135,10 @@ bool Session::start_read() {
     for (const std::size_t point : group.points) {
       batch_.push_back({target_->points[point], {}});
     }
-    // What was missed is skipped, on the same grid, so that a slow device is not asked twice in a
-    // row and the others' phases stay apart.
-    const auto missed = (now - group.due) / group.cycle;
-    overruns_ += static_cast<std::uint64_t>(missed);
-    group.due += group.cycle * (missed + 1);
+    group.reading = true;
+    skip(group, now + base::Duration(1));
+    // The place just taken is not a missed one.
+    --overruns_;
   }
   if (batch_.empty()) return false;
   read_batch(Phase::reading);
@@ -147,6 +156,10 @@ void Session::finish_read(Status status) {
   end_call();
   for (Reading& reading : batch_) {
     if (reading.sample) take_sample(reading.point.index, std::move(*reading.sample));
+  }
+  for (Group& group : groups_) {
+    // Only what took longer than its own cycle: one that became due beside it is merely late.
+    if (std::exchange(group.reading, false)) skip(group, context_.loop.now());
   }
   if (!status.ok()) return lost(std::move(status));
   reached();

@@ -46,7 +46,7 @@ void Session::adopt(Target target) {
     auto group = std::find_if(groups_.begin(), groups_.end(),
                               [&](const Group& group) { return group.cycle == point.cycle; });
     if (group == groups_.end()) {
-      group = groups_.insert(group, Group{point.cycle, {}, {}});
+      group = groups_.insert(group, Group{point.cycle, {}, {}, false});
     }
     group->points.push_back(point.index);
   }
