@@ -62,7 +62,10 @@ struct IoLoop::Impl {
   std::optional<asio::signal_set> signals;
 };
 
-IoLoop::IoLoop() : impl_(std::make_unique<Impl>()) {}
+IoLoop::IoLoop() : impl_(std::make_unique<Impl>()) {
+  // Until it runs elsewhere, a loop belongs to the thread that made it and sets up its objects.
+  impl_->thread = std::this_thread::get_id();
+}
 IoLoop::~IoLoop() = default;
 
 void IoLoop::run() {
@@ -103,7 +106,7 @@ bool IoLoop::post(Task task) {
 }
 
 Loop::TimerId IoLoop::after(Duration delay, Task task) {
-  assert(here() || impl_->thread.load() == std::thread::id());
+  assert(here());
   const TimerId id = impl_->next_id++;
   const auto [timer, added] = impl_->timers.try_emplace(id, impl_->io, delay);
   timer->second.async_wait([impl = impl_.get(), id, task = std::move(task)](const auto& error) {
