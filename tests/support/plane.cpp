@@ -106,6 +106,9 @@ void Plane::start_broker() {
   if (!base::write_file(config, text).ok()) throw std::runtime_error("cannot write mosquitto.conf");
   broker_ = std::make_unique<Process>(
       std::vector<std::string>{find_program("mosquitto"), "-c", config.string()});
+  if (!wait_until([&] { return listens(broker_port_); })) {
+    throw std::runtime_error("mosquitto did not start: " + broker_->output());
+  }
 }
 
 void Plane::start_devicetwin() {

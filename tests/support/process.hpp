@@ -37,6 +37,9 @@ class TempFolder {
 // A TCP port of 127.0.0.1 that was free a moment ago, and is not handed out twice by one process.
 std::uint16_t free_port();
 
+// Whether somebody accepts connections at that port of 127.0.0.1.
+bool listens(std::uint16_t port);
+
 // The first executable of that name in PATH; "" when there is none.
 std::string find_program(std::string_view name);
 
