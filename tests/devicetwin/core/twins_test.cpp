@@ -166,6 +166,18 @@ TEST_F(CoreTest, ProgressGoesFromPendingToAppliedAndBack) {
   EXPECT_EQ(row("setpoint").progress(), Progress::pending);
 }
 
+TEST_F(CoreTest, RefusalThatMayPassIsPendingWithItsReason) {
+  make_boiler();
+  TwinUpdate report;
+  report.properties.push_back(
+      {.name = "setpoint", .observed = "", .refusal = Status(Code::timeout, "no answer")});
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  const Json status = (*core_.status_object(boiler_))["status"];
+  EXPECT_EQ(status["extensions"]["properties"]["setpoint"]["state"], "pending");
+  EXPECT_EQ(status["extensions"]["properties"]["setpoint"]["reason"], "timeout: no answer");
+  EXPECT_FALSE(status.contains("twins"));  // "": the device has accepted nothing yet
+}
+
 TEST_F(CoreTest, StatusHasTwinsInTheOrderOfTheSpecAndOnlySidesThatWereSeen) {
   make_boiler();
   TwinUpdate report;
