@@ -4,4 +4,8 @@ if(TARGET devicetwin AND TARGET modbus-mapper)
   if(TARGET system_test)
     add_dependencies(system_test devicetwin modbus-mapper modbus-plant)
   endif()
+  # The README's first command, but for installing and building. A short path: sockets live there.
+  add_test(NAME demo.once COMMAND sh -c
+    "dir=$(mktemp -d /tmp/mf.XXXXXX) && python3 '${PROJECT_SOURCE_DIR}/scripts/demo.py' --once --build '${PROJECT_BINARY_DIR}' --dir $dir --mqtt-port 0 --plant-port 0 --kube-port 0; status=$?; rm -rf $dir; exit $status")
+  set_tests_properties(demo.once PROPERTIES TIMEOUT 120)
 endif()
