@@ -307,8 +307,10 @@ def live(plane):
 
 def main():
     arguments = parse_arguments()
-    # SIGTERM ends like Ctrl-C: nothing may be left running.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    # SIGTERM ends like Ctrl-C, and both work where a shell started this in the background: nothing
+    # may be left running.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     plane = None
     try:
         plane = Plane(arguments)
@@ -331,7 +333,8 @@ def main():
         return 1
     finally:
         if plane:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave children
+            for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not leave children
+                signal.signal(number, signal.SIG_IGN)
             plane.stop()
 
 
