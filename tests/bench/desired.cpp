@@ -9,7 +9,6 @@
 #include <random>
 #include <thread>
 
-#include "base/file.hpp"
 #include "base/text.hpp"
 #include "bench/report.hpp"
 #include "support/plane.hpp"
@@ -49,14 +48,6 @@ std::string block_yaml(int unit, int port) {
   return model + device;
 }
 
-std::string with_port(std::string yaml, int port) {
-  const std::string_view stated = "port: 1502";
-  for (std::size_t at = yaml.find(stated); at != yaml.npos; at = yaml.find(stated, at + 1)) {
-    yaml.replace(at, stated.size(), cat("port: ", port));
-  }
-  return yaml;
-}
-
 float read_setpoint(modbus_t* link) {
   std::uint16_t words[2];
   if (modbus_read_registers(link, 0, 2, words) != 2) fail("the plant does not answer");
@@ -72,16 +63,13 @@ double percentile(std::vector<double> values, double share) {
 
 int main(int argc, char** argv) {
   bench::Report report(argc, argv);
-  const int port = test_support::free_port();
+  const std::uint16_t port = test_support::free_port();
   test_support::Process plant({test_support::built("mappers/modbus/modbus-plant"), "--listen",
                                cat("127.0.0.1:", port), "--units", "5"});
   test_support::Plane plane;
   plane.start();
-  const auto example =
-      base::read_file(std::filesystem::path(PROJECT_SOURCE) / "examples/plant/plant.yaml");
-  if (!example) fail(example.status().to_string());
   for (const std::string& yaml :
-       {with_port(*example, port), block_yaml(4, port), block_yaml(5, port)}) {
+       {test_support::plant_yaml(port), block_yaml(4, port), block_yaml(5, port)}) {
     const auto applied = plane.apply(yaml);
     if (applied.exit != 0) fail(applied.output);
   }

@@ -97,6 +97,15 @@ KubeClient::Answer KubeClient::post(const std::string& path, const Json& body) {
 
 std::string built(std::string_view program) { return cat(PROJECT_BINARY, '/', program); }
 
+std::string plant_yaml(std::uint16_t port) {
+  std::string yaml = must_read(std::filesystem::path(PROJECT_SOURCE) / "examples/plant/plant.yaml");
+  const std::string_view stated = "port: 1502";
+  for (std::size_t at = yaml.find(stated); at != yaml.npos; at = yaml.find(stated, at + 1)) {
+    yaml.replace(at, stated.size(), cat("port: ", port));
+  }
+  return yaml;
+}
+
 Plane::Plane() : broker_port_(free_port()), kube_port_(free_port()) {}
 
 void Plane::start_broker() {

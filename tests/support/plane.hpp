@@ -77,6 +77,9 @@ class Plane {
   std::unique_ptr<KubeClient> kube_;
 };
 
+// examples/plant/plant.yaml for a plant at another port.
+std::string plant_yaml(std::uint16_t port);
+
 // Where the build put a program: "devicetwin/devicetwin".
 std::string built(std::string_view program);
 

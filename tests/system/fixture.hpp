@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "base/file.hpp"
 #include "base/text.hpp"
 #include "support/plane.hpp"
 
@@ -31,17 +30,7 @@ class System : public ::testing::Test {
                                  cat("127.0.0.1:", plant_port_)});
   }
 
-  // examples/plant/plant.yaml with this test's port.
-  std::string plant_yaml() const {
-    std::string yaml =
-        base::read_file(std::filesystem::path(PROJECT_SOURCE) / "examples/plant/plant.yaml")
-            .value();
-    const std::string_view stated = "port: 1502";
-    for (std::size_t at = yaml.find(stated); at != yaml.npos; at = yaml.find(stated, at + 1)) {
-      yaml.replace(at, stated.size(), cat("port: ", plant_port_));
-    }
-    return yaml;
-  }
+  std::string plant_yaml() const { return test_support::plant_yaml(plant_port_); }
 
   void start_all() {
     start_plant();

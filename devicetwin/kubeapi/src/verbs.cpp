@@ -195,6 +195,16 @@ Verbs::Maybe Verbs::watch(const Place& place, const Request& request, const Resp
 }
 
 Verbs::Maybe Verbs::create(const Place& place, const Request& request, const Response& response) {
+  return store_body(place, request, response, &Verbs::store_new);
+}
+
+Verbs::Maybe Verbs::update(const Place& place, const Request& request, const Response& response) {
+  return store_body(place, request, response, &Verbs::store_changed);
+}
+
+// POST and PUT: the body is the whole object.
+Verbs::Maybe Verbs::store_body(const Place& place, const Request& request, const Response& response,
+                               StoreObject store) {
   WriteOptions options;
   if (auto failure = read_options(request, options)) return failure;
   const std::string type = media_type(request);
@@ -205,7 +215,7 @@ Verbs::Maybe Verbs::create(const Place& place, const Request& request, const Res
   if (!body) return bad_request(body.status().text());
   std::vector<std::string> warnings;
   if (auto failure = admit(place, options, body->duplicates, body->json, warnings)) return failure;
-  return store_new(place, options, std::move(body->json), std::move(warnings), response);
+  return (this->*store)(place, options, std::move(body->json), std::move(warnings), response);
 }
 
 Verbs::Maybe Verbs::store_new(const Place& place, const WriteOptions& options, Json object,
@@ -230,20 +240,6 @@ Verbs::Maybe Verbs::store_new(const Place& place, const WriteOptions& options, J
   metadata.erase("resourceVersion");
   response->send(201, json_type, dmi::to_text(object), warning_headers(warnings));
   return std::nullopt;
-}
-
-Verbs::Maybe Verbs::update(const Place& place, const Request& request, const Response& response) {
-  WriteOptions options;
-  if (auto failure = read_options(request, options)) return failure;
-  const std::string type = media_type(request);
-  if (type != json_type && !type.empty()) {
-    return unsupported_media_type(cat("the body is ", type, ", this server takes ", json_type));
-  }
-  auto body = parse_body(request.body);
-  if (!body) return bad_request(body.status().text());
-  std::vector<std::string> warnings;
-  if (auto failure = admit(place, options, body->duplicates, body->json, warnings)) return failure;
-  return store_changed(place, options, std::move(body->json), std::move(warnings), response);
 }
 
 Verbs::Maybe Verbs::store_changed(const Place& place, const WriteOptions& options, Json object,

@@ -37,6 +37,10 @@ class Verbs {
                    const Response& response);
 
   // The last steps of create and of update and patch; object has been admitted.
+  using StoreObject = Maybe (Verbs::*)(const Place&, const WriteOptions&, dmi::Json,
+                                       std::vector<std::string>, const Response&);
+  Maybe store_body(const Place& place, const base::http::Request& request, const Response& response,
+                   StoreObject store);
   Maybe store_new(const Place& place, const WriteOptions& options, dmi::Json object,
                   std::vector<std::string> warnings, const Response& response);
   Maybe store_changed(const Place& place, const WriteOptions& options, dmi::Json object,
