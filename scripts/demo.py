@@ -267,7 +267,7 @@ def rows(statuses, now):
             reported = twin.get("reported", {})
             metadata = reported.get("metadata", {})
             outcome = outcomes.get(name, {})
-            age = f"{max(0, now - int(metadata['timestamp']) / 1000):.1f} s" \
+            age = f"{max(0, now - int(metadata['timestamp']) / 1000):.1f} s ago" \
                 if metadata.get("timestamp", "").isdigit() else ""
             note = outcome.get("reason") or metadata.get("reason") or ""
             yield (status["metadata"]["name"], state, name, reported.get("value", ""),
@@ -275,7 +275,7 @@ def rows(statuses, now):
 
 
 def table(plane):
-    head = ("DEVICE", "STATE", "PROPERTY", "REPORTED", "DESIRED", "PROGRESS", "AGE", "NOTE")
+    head = ("DEVICE", "STATE", "PROPERTY", "REPORTED", "DESIRED", "PROGRESS", "CHANGED", "NOTE")
     lines = [head] + list(rows(plane.statuses(), time.time()))
     widths = [max(len(str(line[i])) for line in lines) for i in range(len(head))]
     return ["  ".join(str(cell).ljust(width) for cell, width in zip(line, widths)).rstrip()
