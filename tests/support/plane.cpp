@@ -36,6 +36,7 @@ std::size_t append_body(char* data, std::size_t size, std::size_t count, void* b
 }  // namespace
 
 struct KubeClient::Impl {
+  ~Impl() { curl_easy_cleanup(curl); }
   CURL* curl = curl_easy_init();
   std::string server;
   std::string authorization;
@@ -50,7 +51,7 @@ KubeClient::KubeClient(const std::filesystem::path& folder) : impl_(std::make_un
   impl_->authority_file = (folder / "ca.crt").string();
 }
 
-KubeClient::~KubeClient() { curl_easy_cleanup(impl_->curl); }
+KubeClient::~KubeClient() = default;
 
 KubeClient::Answer KubeClient::request(const char* method, const std::string& path,
                                        const std::string& body, const char* content_type) {

@@ -150,7 +150,11 @@ TEST_F(KubeApiTest, ASecondOneOnTheSamePortSaysSo) {
   KubeApi::Settings settings;
   settings.folder = folder_;
   settings.port = port_;
-  const auto second = KubeApi::listen(core_, loop_, settings);
+  // A process of its own would have its own loop and core.
+  base::IoLoop loop;
+  kube::test::MemoryJournal journal(loop);
+  Core core(loop, journal, "edge");
+  const auto second = KubeApi::listen(core, loop, settings);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().code(), base::Code::conflict);
   EXPECT_THAT(second.status().text(), HasSubstr(cat(port_)));
