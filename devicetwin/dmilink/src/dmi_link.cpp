@@ -139,6 +139,9 @@ MapperLink& DmiLink::Impl::add_link(const dmi::MapperInfo& info, base::Duration 
   auto& link = links[info.name];
   link = std::make_unique<MapperLink>(core, info, delay, [this, name = info.name](auto& device) {
     journal.put_note(gone_key(name, device), "");
+    // A device that is still there, without its model, has nobody who asks how it is.
+    if (core.merged_device(device)) return;
+    core.update_state(device, "unknown", Origin::self, [](const Status&) {});
   });
   return *link;
 }

@@ -286,6 +286,18 @@ TEST_F(DmiLinkTest, MapperThatNeverRegistersAgainIsToldWhatItMissed) {
   link_.reset();
 }
 
+TEST_F(DmiLinkTest, DeviceThatLosesItsModelLeavesTheMapperAndTurnsUnknown) {
+  put(Kind::device_model, model());
+  put(Kind::device, device("1"));
+  Mapper mapper(mapper_socket());
+  ASSERT_TRUE(enroll("m").ok());
+  ASSERT_TRUE(call([&](auto done) { client_->report_state(boiler, "online", done); }).ok());
+  remove(Kind::device_model, boiler);
+  ASSERT_TRUE(until([&] { return mapper.count("remove boiler") == 1; }));
+  ASSERT_TRUE(until([&] { return core_.state(boiler)->state == "unknown"; }));
+  EXPECT_EQ(waiting(), "waiting for devicemodel default/boiler");
+}
+
 TEST_F(DmiLinkTest, HungMapperHurtsOnlyItself) {
   Json other = device("1");
   other["metadata"]["name"] = "drive";
