@@ -1,7 +1,5 @@
 #include "devicetwin/dmi_link.hpp"
 
-#include <set>
-
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "dmi/wire/dmi.hpp"
@@ -13,7 +11,6 @@ namespace devicetwin {
 using base::cat;
 using base::Code;
 using base::Status;
-using dmi::Json;
 using dmi::ObjectId;
 
 namespace {
@@ -103,6 +100,10 @@ struct DmiLink::Impl : dmi::wire::ManagerHandler {
   MapperLink& add_link(const dmi::MapperInfo& info, base::Duration delay);
   MapperLink* link_of(std::string_view protocol);
   void explain(const ObjectId& device);
+  // Nobody asks this device how it is; one that is gone needs no state.
+  void turn_unknown(const ObjectId& device) {
+    core.update_state(device, "unknown", Origin::self, [](const Status&) {});
+  }
   void look_at_mappers();
   void device_changed(const Change& change);
 
@@ -140,8 +141,7 @@ MapperLink& DmiLink::Impl::add_link(const dmi::MapperInfo& info, base::Duration 
   link = std::make_unique<MapperLink>(core, info, delay, [this, name = info.name](auto& device) {
     journal.put_note(gone_key(name, device), "");
     // A device that is still there, without its model, has nobody who asks how it is.
-    if (core.merged_device(device)) return;
-    core.update_state(device, "unknown", Origin::self, [](const Status&) {});
+    if (!core.merged_device(device)) turn_unknown(device);
   });
   return *link;
 }
@@ -207,7 +207,7 @@ void DmiLink::Impl::look_at_mappers() {
     if (down) base::log_warning(cat("mapper ", name, " does not answer at ", link->info().address));
     for (const ObjectId& device : core.devices_of_protocol(link->info().protocol)) {
       explain(device);
-      if (down) core.update_state(device, "unknown", Origin::self, [](const Status&) {});
+      if (down) turn_unknown(device);
     }
   }
   liveness.start(liveness_period, [this] { look_at_mappers(); });
