@@ -9,6 +9,7 @@
 
 #include "modbus/random.hpp"
 #include "modbus/rig.hpp"
+#include "modbus/tcp_link.hpp"
 
 namespace modbus_test {
 namespace {

@@ -1,4 +1,5 @@
 #include "modbus/place.hpp"
+#include "modbus/settings.hpp"
 
 #include <gmock/gmock.h>
 
@@ -106,8 +107,8 @@ base::Result<Settings> settings(const Json& json) {
 TEST(Settings, DefaultsAreThoseOfTheManual) {
   const auto made = settings(Json{{"ip", "plc1"}});
   ASSERT_TRUE(made.ok());
-  EXPECT_EQ(made->host, "plc1");
-  EXPECT_EQ(made->port, 502);
+  EXPECT_EQ(made->endpoint.host, "plc1");
+  EXPECT_EQ(made->endpoint.port, 502);
   EXPECT_EQ(made->unit, 1);
   EXPECT_EQ(made->timeout, std::chrono::seconds(1));
   EXPECT_EQ(made->max_registers, 125);

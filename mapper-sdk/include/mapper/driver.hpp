@@ -101,6 +101,15 @@ class AsyncDriver {
   virtual void write(std::span<Command> batch, Done done);  // default: unsupported, each
 };
 
+// A verb of a mapper's own beside those of the SDK (`read`, `write`, `lint`): `modbus-mapper
+// probe`.
+struct Tool {
+  std::string name;     // the word after the program's name
+  std::string summary;  // one line, for --help
+  // argv[0] is "modbus-mapper probe". Returns the exit status: 0, 1 failed, 2 wrong usage.
+  std::function<int(int argc, char** argv)> main;
+};
+
 // A protocol: give `open` or `open_async`, not both.
 struct Protocol {
   std::string name;  // as in Device.spec.protocol.protocolName
@@ -116,6 +125,10 @@ struct Protocol {
   // Devices with one bus share one line and one thread. Blocking drivers only. Default: each its
   // own.
   std::function<std::string(const Target&)> bus = {};
+  // Every mistake in a device's settings and visitors, for `lint`; none: empty. Touches no device.
+  // Default: what opening says first.
+  std::function<std::vector<base::Status>(const Target&)> check = {};
+  std::vector<Tool> tools = {};
 };
 
 // The whole program: flags, YAML, signals, session keeping. Returns the exit status.

@@ -10,6 +10,7 @@
 #include "modbus/codec.hpp"
 #include "modbus/plan.hpp"
 #include "modbus/planner.hpp"
+#include "modbus/tcp_link.hpp"
 
 namespace modbus {
 
@@ -318,7 +319,9 @@ mapper::Protocol protocol() {
                             base::IoLoop& loop) -> Result<std::unique_ptr<mapper::AsyncDriver>> {
     const Result<Settings> settings = parse_settings(target.protocol);
     if (!settings) return settings.status();
-    return make_driver(target, loop, links->get(loop, settings->host, settings->port), *settings);
+    return make_driver(target, loop,
+                       links->get(loop, settings->endpoint.host, settings->endpoint.port),
+                       *settings);
   };
   return protocol;
 }

@@ -173,34 +173,8 @@ Result<Place> parse_place(const mapper::Point& point) {
   place.swap_bytes = reader.boolean("isSwap");
   place.swap_words = reader.boolean("isRegisterSwap");
   if (!reader.status().ok()) return reader.status();
+  place.hull = place.range;
   return place;
-}
-
-Result<Settings> parse_settings(const dmi::Config& protocol) {
-  if (const Status known =
-          protocol.only({"ip", "port", "slaveID", "timeout", "maxRegisters", "maxBits", "maxGap"});
-      !known.ok()) {
-    return known;
-  }
-  Settings settings;
-  const Result<std::string> host = protocol.need_text("ip");
-  if (!host) return as_invalid(host.status());
-  // RFC 1035: a host name has at most 253 characters.
-  if (host->empty() || host->size() > 253) {
-    return wrong(protocol, "ip", cat("a name or address of 1..253 characters, not ", host->size()));
-  }
-  settings.host = *host;
-  Reader reader(protocol);
-  settings.port = reader.integer<std::uint16_t>("port", 502, 1, 65535);
-  settings.unit = reader.integer<std::uint8_t>("slaveID", 1, 0, 255);
-  settings.timeout = std::chrono::milliseconds(reader.integer("timeout", 1000, 10, 60000));
-  settings.max_registers =
-      reader.integer<std::uint16_t>("maxRegisters", max_read_registers, 1, max_read_registers);
-  settings.max_bits = reader.integer<std::uint16_t>("maxBits", max_read_bits, 1, max_read_bits);
-  settings.max_gap =
-      reader.integer<std::uint16_t>("maxGap", settings.max_gap, 0, max_read_registers);
-  if (!reader.status().ok()) return reader.status();
-  return settings;
 }
 
 }  // namespace modbus

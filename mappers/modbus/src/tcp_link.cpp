@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/text.hpp"
-#include "modbus/link.hpp"
 #include "modbus/mbap.hpp"
+#include "modbus/tcp_link.hpp"
 
 namespace modbus {
 
@@ -53,7 +53,7 @@ class TcpLink final : public Link, public std::enable_shared_from_this<TcpLink> 
       : io_(loop.io()), host_(std::move(host)), port_(port), socket_(io_), timer_(io_) {}
 
   void send(Ticket ticket) override;
-  const Counters& counters() const override { return counters_; }
+  Counters counters() const override { return counters_; }
 
  private:
   enum class State : std::uint8_t { idle, connecting, up };

@@ -7,6 +7,7 @@
 #include "mapper/driver.hpp"
 #include "modbus/link.hpp"
 #include "modbus/place.hpp"
+#include "modbus/settings.hpp"
 
 namespace modbus {
 
