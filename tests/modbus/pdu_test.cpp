@@ -35,7 +35,7 @@ TEST(Pdu, RequestsAreThoseOfTheSpecification) {
 
 TEST(Pdu, EveryAnswerOfTheServerSideIsAccepted) {
   modbus_sim::Memory memory{std::vector<bool>(2000), std::vector<bool>(2000),
-                              std::vector<std::uint16_t>(200), std::vector<std::uint16_t>(200)};
+                            std::vector<std::uint16_t>(200), std::vector<std::uint16_t>(200)};
   const bool coils[] = {true, false, true};
   const std::uint16_t registers[] = {7, 8, 9};
   for (const Pdu& request :
@@ -115,7 +115,7 @@ TEST(Memory, RequestsBeyondItsLimitsGetTheSpecifiedException) {
 
 TEST(Memory, RandomRequestsAreAlwaysAnswered) {
   modbus_sim::Memory memory{std::vector<bool>(50), std::vector<bool>(50),
-                              std::vector<std::uint16_t>(50), std::vector<std::uint16_t>(50)};
+                            std::vector<std::uint16_t>(50), std::vector<std::uint16_t>(50)};
   for (std::uint32_t seed = 1; seed <= 20'000; ++seed) {
     modbus_test::Random random(seed);
     std::vector<std::uint8_t> request = random.bytes(random.number(1, 40));
