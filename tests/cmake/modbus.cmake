@@ -1,6 +1,6 @@
 # The protocol against its own server, a broken one, and libmodbus'.
-project_test(modbus modbus modbus_plant test_support Boost::headers PkgConfig::MODBUS Threads::Threads)
-add_dependencies(modbus_test modbus-plant)
+project_test(modbus modbus modbus_plant modbus_sim test_support Boost::headers PkgConfig::MODBUS Threads::Threads)
+add_dependencies(modbus_test modbus-plant modbus-sim)
 
 if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/modbus_plan.cpp)
   add_executable(bench_modbus_plan bench/modbus_plan.cpp)
