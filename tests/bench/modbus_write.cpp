@@ -70,6 +70,7 @@ class Watched final : public mapper::AsyncDriver {
   Watched(std::unique_ptr<mapper::AsyncDriver> driver, std::function<void()> accepted)
       : driver_(std::move(driver)), accepted_(std::move(accepted)) {}
   void read(std::span<mapper::Reading> batch, Done done) override { driver_->read(batch, done); }
+  bool hurry() override { return driver_->hurry(); }
   void write(std::span<mapper::Command> batch, Done done) override {
     driver_->write(batch, [this, batch, done](const base::Status& status) {
       if (!status.ok()) fail(status.to_string());

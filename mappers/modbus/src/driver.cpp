@@ -48,6 +48,7 @@ class ModbusDriver final : public mapper::AsyncDriver, private Transaction::Clie
 
   void read(std::span<Reading> batch, Done done) override;
   void write(std::span<Command> batch, Done done) override;
+  bool hurry() override { return hurried_ = true; }
 
  private:
   void answered(const Status& status, Bytes answer) override;
@@ -87,6 +88,7 @@ class ModbusDriver final : public mapper::AsyncDriver, private Transaction::Clie
   Done done_;
   bool writing_ = false;
   bool reached_ = false;
+  bool hurried_ = false;
   std::size_t next_ = 0;  // command
   const Planner::Block* block_ = nullptr;
   Range range_;  // on the wire
@@ -97,6 +99,7 @@ void ModbusDriver::read(std::span<Reading> batch, Done done) {
   readings_ = batch;
   done_ = std::move(done);
   writing_ = false;
+  hurried_ = false;
   planner_.begin(batch, loop_.now());
   for (const std::uint32_t at : planner_.left_out()) {
     batch[at].sample.emplace(planner_.why_left_out(at), loop_.wall());
@@ -158,7 +161,8 @@ void ModbusDriver::read_answered(const Status& status, Bytes answer) {
     fail_members(explain(status));
     planner_.nonsense();
   }
-  block_ = planner_.next();
+  // What is not asked for now has no news; the planner starts over with the next batch.
+  block_ = hurried_ ? nullptr : planner_.next();
   block_ == nullptr ? finish(Status()) : send_next_read();
 }
 
