@@ -13,7 +13,8 @@ using base::Result;
 using base::Status;
 
 Result<std::vector<Target>> load_targets(const std::vector<std::string>& files,
-                                         const std::string& protocol) {
+                                         const std::string& protocol,
+                                         std::vector<dmi::Device>* devices) {
   const Result<Objects> objects = load_objects(files);
   if (!objects) return objects.status();
   std::vector<Target> targets;
@@ -26,6 +27,7 @@ Result<std::vector<Target>> load_targets(const std::vector<std::string>& files,
       Result<Target> target = make_target(device, model, protocol);
       if (target) {
         targets.push_back(std::move(*target));
+        if (devices != nullptr) devices->push_back(device);
       } else {
         mistakes += base::cat(mistakes.empty() ? "" : "\n", target.status().text());
       }

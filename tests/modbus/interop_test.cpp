@@ -79,7 +79,8 @@ TEST_F(Rig, LibmodbusServerIsReadAndWritten) {
   EXPECT_EQ(*batch[1].sample->value, Value(std::int64_t{150}));
   EXPECT_EQ(*batch[2].sample->value, Value(true));
   EXPECT_EQ(batch[5].sample->status.text(),
-            "unit 1 refused input 500: illegal data address (exception 02)");
+            "unit 1 refused input 500: illegal data address (exception 02); quarantined, asked "
+            "again after 1 min");
 
   std::vector<mapper::Command> commands = {{target.points[0], 61.25, {}},
                                            {target.points[3], true, {}},
@@ -137,8 +138,8 @@ TEST_F(Rig, LibmodbusClientReadsAndWritesThePlant) {
 
 TEST(Plant, TemperatureFollowsTheSetpointWhileTheBurnerIsOn) {
   modbus_plant::Plant plant(1);
-  const auto temperature = [&] { return modbus_plant::get_float(plant.unit(1).input, 0); };
-  modbus_plant::put_float(plant.unit(1).holding, 0, 80);
+  const auto temperature = [&] { return modbus_sim::get_float(plant.unit(1).input, 0); };
+  modbus_sim::put_float(plant.unit(1).holding, 0, 80);
   for (int second = 0; second < 120; ++second) plant.advance(std::chrono::seconds(1));
   EXPECT_NEAR(temperature(), 80, 1);
   plant.unit(1).coils[0] = false;
@@ -146,19 +147,27 @@ TEST(Plant, TemperatureFollowsTheSetpointWhileTheBurnerIsOn) {
   EXPECT_NEAR(temperature(), 20, 1);
 }
 
+float read_float(modbus_plant::Plant& plant, std::uint8_t unit, std::uint16_t address) {
+  const modbus::Pdu request = modbus::read_request({modbus::Table::holding, address, 2});
+  const modbus::Pdu answer = plant.answer(unit, request.bytes());
+  const modbus::Bytes words = modbus::payload(answer.bytes());
+  return modbus_sim::get_float({modbus::word_at(words, 0), modbus::word_at(words, 1)}, 0);
+}
+
 TEST(Plant, BlocksChangeWithEveryStepAndKeepWhatIsWritten) {
   modbus_plant::Plant plant(5);
-  modbus_plant::Memory& block = plant.unit(5);
-  modbus_plant::put_float(block.holding, 10, -5);
+  const std::uint16_t minus_five[] = {0xc0a0, 0};
+  plant.answer(5, modbus::write_registers_request(10, minus_five).bytes());
   for (int step = 0; step < 50; ++step) {
-    const auto before = block.holding;
+    std::vector<float> before;
+    for (std::uint16_t at = 0; at < 1000; at += 2) before.push_back(read_float(plant, 5, at));
     plant.advance(std::chrono::milliseconds(37));
-    for (std::size_t at = 0; at < 1000; at += 2) {
-      const float now = modbus_plant::get_float(block.holding, at);
+    for (std::uint16_t at = 0; at < 1000; at += 2) {
+      const float now = read_float(plant, 5, at);
       if (at == 10) {
         ASSERT_EQ(now, -5.0F);
       } else {
-        ASSERT_NE(now, modbus_plant::get_float(before, at)) << at;
+        ASSERT_NE(now, before[at / 2u]) << at;
       }
     }
   }
@@ -166,10 +175,10 @@ TEST(Plant, BlocksChangeWithEveryStepAndKeepWhatIsWritten) {
 
 TEST(Plant, NonsenseInItsSetpointsDoesNotBreakIt) {
   modbus_plant::Plant plant(3);
-  modbus_plant::put_float(plant.unit(1).holding, 0, std::numeric_limits<float>::quiet_NaN());
+  modbus_sim::put_float(plant.unit(1).holding, 0, std::numeric_limits<float>::quiet_NaN());
   plant.unit(3).holding[0] = 65535;
   for (int second = 0; second < 100; ++second) plant.advance(std::chrono::seconds(1));
-  EXPECT_NEAR(modbus_plant::get_float(plant.unit(1).input, 0), 20, 1);
+  EXPECT_NEAR(modbus_sim::get_float(plant.unit(1).input, 0), 20, 1);
 }
 
 }  // namespace

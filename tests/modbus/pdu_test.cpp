@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "modbus/random.hpp"
-#include "plant/memory.hpp"
+#include "sim/memory.hpp"
 
 namespace modbus {
 namespace {
@@ -34,8 +34,8 @@ TEST(Pdu, RequestsAreThoseOfTheSpecification) {
 }
 
 TEST(Pdu, EveryAnswerOfTheServerSideIsAccepted) {
-  modbus_plant::Memory memory{std::vector<bool>(2000), std::vector<bool>(2000),
-                              std::vector<std::uint16_t>(200), std::vector<std::uint16_t>(200)};
+  modbus_sim::Memory memory{std::vector<bool>(2000), std::vector<bool>(2000),
+                            std::vector<std::uint16_t>(200), std::vector<std::uint16_t>(200)};
   const bool coils[] = {true, false, true};
   const std::uint16_t registers[] = {7, 8, 9};
   for (const Pdu& request :
@@ -43,7 +43,7 @@ TEST(Pdu, EveryAnswerOfTheServerSideIsAccepted) {
         read_request({Table::holding, 75, 125}), read_request({Table::input, 0, 1}),
         write_coil_request(9, true), write_register_request(9, 1234), write_coils_request(4, coils),
         write_registers_request(5, registers)}) {
-    const Pdu answer = modbus_plant::answer(memory, request.bytes());
+    const Pdu answer = modbus_sim::answer(memory, request.bytes());
     EXPECT_TRUE(check_answer(request.bytes(), answer.bytes()).ok());
   }
   EXPECT_TRUE(memory.coils[4] && !memory.coils[5] && memory.coils[6] && memory.coils[9]);
@@ -100,9 +100,9 @@ TEST(Pdu, RandomAnswersNeverPassUnlessTheyFit) {
 }
 
 TEST(Memory, RequestsBeyondItsLimitsGetTheSpecifiedException) {
-  modbus_plant::Memory memory{{}, {}, std::vector<std::uint16_t>(10), {}};
+  modbus_sim::Memory memory{{}, {}, std::vector<std::uint16_t>(10), {}};
   const auto exception = [&](std::vector<std::uint8_t> request) {
-    return exception_of(modbus_plant::answer(memory, request).bytes());
+    return exception_of(modbus_sim::answer(memory, request).bytes());
   };
   EXPECT_EQ(exception({3, 0, 9, 0, 2}), illegal_data_address);
   EXPECT_EQ(exception({3, 0, 0, 0, 0}), illegal_data_value);
@@ -114,8 +114,8 @@ TEST(Memory, RequestsBeyondItsLimitsGetTheSpecifiedException) {
 }
 
 TEST(Memory, RandomRequestsAreAlwaysAnswered) {
-  modbus_plant::Memory memory{std::vector<bool>(50), std::vector<bool>(50),
-                              std::vector<std::uint16_t>(50), std::vector<std::uint16_t>(50)};
+  modbus_sim::Memory memory{std::vector<bool>(50), std::vector<bool>(50),
+                            std::vector<std::uint16_t>(50), std::vector<std::uint16_t>(50)};
   for (std::uint32_t seed = 1; seed <= 20'000; ++seed) {
     modbus_test::Random random(seed);
     std::vector<std::uint8_t> request = random.bytes(random.number(1, 40));
@@ -123,7 +123,7 @@ TEST(Memory, RandomRequestsAreAlwaysAnswered) {
     for (std::size_t i = 1; i < request.size(); ++i) {
       if (random.chance(0.5)) request[i] = static_cast<std::uint8_t>(random.number(0, 40) % 41);
     }
-    const Pdu answer = modbus_plant::answer(memory, request);
+    const Pdu answer = modbus_sim::answer(memory, request);
     ASSERT_GE(answer.size(), 2u) << "seed " << seed;
     ASSERT_EQ(answer.bytes()[0] & 0x7f, request[0] & 0x7f) << "seed " << seed;
   }

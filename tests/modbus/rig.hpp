@@ -11,14 +11,14 @@
 
 #include "modbus/driver.hpp"
 #include "modbus/points.hpp"
-#include "plant/memory.hpp"
-#include "plant/server.hpp"
+#include "sim/memory.hpp"
+#include "sim/server.hpp"
 
 namespace modbus_test {
 
 using base::Status;
 using modbus::Adu;
-using modbus_plant::Reply;
+using modbus_sim::Reply;
 
 class Rig : public ::testing::Test {
  protected:
@@ -28,15 +28,15 @@ class Rig : public ::testing::Test {
     for (int unit : {1, 2, 3}) units_[unit] = memory();
   }
 
-  static modbus_plant::Memory memory() {
-    modbus_plant::Memory made{std::vector<bool>(100), std::vector<bool>(100),
+  static modbus_sim::Memory memory() {
+    modbus_sim::Memory made{std::vector<bool>(100), std::vector<bool>(100),
                               std::vector<std::uint16_t>(200), std::vector<std::uint16_t>(200)};
     for (std::size_t i = 0; i < 200; ++i) made.input[i] = static_cast<std::uint16_t>(i);
     return made;
   }
 
   void serve(std::uint16_t port = 0) {
-    auto server = modbus_plant::Server::listen(
+    auto server = modbus_sim::Server::listen(
         loop_, "127.0.0.1", port, [this](const Adu& request, Reply& reply) {
           ++requests_;
           seen_.emplace_back(request.pdu.begin(), request.pdu.end());
@@ -51,8 +51,8 @@ class Rig : public ::testing::Test {
     const auto unit = units_.find(request.unit);
     reply.frame(request.transaction, request.unit,
                 unit == units_.end()
-                    ? modbus_plant::exception(request.pdu[0], modbus::gateway_no_answer)
-                    : modbus_plant::answer(unit->second, request.pdu));
+                    ? modbus_sim::exception(request.pdu[0], modbus::gateway_no_answer)
+                    : modbus_sim::answer(unit->second, request.pdu));
   }
 
   // The first request asked for an address in [first, end).
@@ -103,11 +103,11 @@ class Rig : public ::testing::Test {
   }
 
   base::IoLoop loop_;
-  std::map<int, modbus_plant::Memory> units_;
+  std::map<int, modbus_sim::Memory> units_;
   Misbehave misbehave_;
   int requests_ = 0;
   std::vector<std::vector<std::uint8_t>> seen_;
-  std::unique_ptr<modbus_plant::Server> server_;
+  std::unique_ptr<modbus_sim::Server> server_;
   std::uint16_t port_ = 0;  // stated in protocol(); 0: the server's
   mapper::Protocol protocol_ = modbus::protocol();
 };

@@ -14,7 +14,9 @@ namespace mapper {
 // devices of other protocols are left out. In the files' order.
 // invalid: one line per mistake of all the files, each with file:line:column and path; also when
 // no device of this protocol is there.
+// devices: filled with what each target was made of, in the same order.
 base::Result<std::vector<Target>> load_targets(const std::vector<std::string>& files,
-                                               const std::string& protocol);
+                                               const std::string& protocol,
+                                               std::vector<dmi::Device>* devices = nullptr);
 
 }  // namespace mapper

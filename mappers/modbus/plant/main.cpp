@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "plant/plant.hpp"
-#include "plant/server.hpp"
+#include "sim/server.hpp"
 
 namespace {
 
@@ -19,6 +19,7 @@ struct Options {
   std::string address = "127.0.0.1";
   std::uint16_t port = 1502;
   int units = 4;
+  std::size_t block_registers = modbus_plant::Plant::block_registers;
   int answer_delay_ms = 0;
 };
 
@@ -70,11 +71,11 @@ void allow_many_descriptors() {
 int serve(const Options& options) {
   allow_many_descriptors();
   base::IoLoop loop;
-  modbus_plant::Plant plant(options.units);
+  modbus_plant::Plant plant(options.units, options.block_registers);
   const auto delay = std::chrono::milliseconds(options.answer_delay_ms);
-  const auto server = modbus_plant::Server::listen(
+  const auto server = modbus_sim::Server::listen(
       loop, options.address, options.port,
-      [&](const modbus::Adu& request, modbus_plant::Reply& reply) {
+      [&](const modbus::Adu& request, modbus_sim::Reply& reply) {
         reply.delay = delay;
         reply.frame(request.transaction, request.unit, plant.answer(request.unit, request.pdu));
       });
@@ -104,12 +105,21 @@ int main(int argc, char** argv) {
   app.add_option("--units", options.units, "how many units answer")
       ->check(CLI::Range(1, modbus_plant::Plant::max_units))
       ->capture_default_str();
+  app.add_option("--block-registers", options.block_registers,
+                 "registers of each table of a block, two to a float; even")
+      ->check(CLI::Range(2, 65536))
+      ->capture_default_str();
   app.add_option("--answer-delay-ms", options.answer_delay_ms, "wait before every answer, ms")
       ->check(CLI::Range(0, 60000))
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (const std::string wrong = parse_listen(listen, options); !wrong.empty()) {
     std::fprintf(stderr, "modbus-plant: --listen: %s\n", wrong.c_str());
+    return 2;
+  }
+  if (options.block_registers % 2 != 0) {
+    std::fprintf(stderr, "modbus-plant: --block-registers: %zu is odd, and a float needs two\n",
+                 options.block_registers);
     return 2;
   }
   return serve(options);

@@ -1,11 +1,19 @@
 #include "plant/plant.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <numbers>
 
 namespace modbus_plant {
+
+using modbus::Pdu;
+using modbus::Range;
+using modbus::Table;
+using modbus_sim::get_float;
+using modbus_sim::put_float;
+using modbus_sim::put_uint32;
 
 namespace {
 
@@ -34,49 +42,87 @@ Memory conveyor() {
   return memory;
 }
 
-// Every register pair a float that changes with every step and is never a NaN.
-float block_value(double time, std::size_t address) {
-  return static_cast<float>(time * 10 + static_cast<double>(address) / 2);
-}
-
-Memory block() {
-  Memory memory{std::vector<bool>(Plant::block_registers),
-                std::vector<bool>(Plant::block_registers),
-                std::vector<std::uint16_t>(Plant::block_registers),
-                std::vector<std::uint16_t>(Plant::block_registers)};
-  for (std::size_t at = 0; at + 1 < Plant::block_registers; at += 2) {
-    put_float(memory.holding, at, block_value(0, at));
-  }
-  return memory;
-}
-
 }  // namespace
 
-Plant::Plant(int units) {
+Block::Block(std::size_t registers) : registers_(registers) {
+  assert(registers >= 2 && registers <= 65536 && registers % 2 == 0);
+  memory_.coils.resize(registers);
+  memory_.discrete_inputs.resize(registers);
+}
+
+Pdu Block::answer(modbus::Bytes request, double time) {
+  const Range asked = modbus_sim::asked_for(request);
+  if (request[0] == 3 || request[0] == 4) {
+    const bool shaped =
+        request.size() == 5 && asked.count >= 1 && asked.count <= modbus::max_read_registers;
+    if (!shaped) return modbus_sim::exception(request[0], modbus::illegal_data_value);
+    if (asked.end() > registers_) {
+      return modbus_sim::exception(request[0], modbus::illegal_data_address);
+    }
+    return read(request, time);
+  }
+  if (asked.table == Table::holding && modbus_sim::is_write(request[0])) {
+    memory_.holding.resize(registers_);
+    written_.resize(registers_ / 2);
+    freeze(asked, time);
+    freeze(modbus_sim::written_by(request), time);
+  }
+  return modbus_sim::answer(memory_, request);
+}
+
+Pdu Block::read(modbus::Bytes request, double time) const {
+  const Range range = modbus_sim::asked_for(request);
+  const bool holding = range.table == Table::holding;
+  Pdu pdu;
+  pdu.byte(request[0]);
+  pdu.byte(static_cast<std::uint8_t>(range.count * 2));
+  for (std::size_t at = range.first; at < range.end(); ++at) {
+    if (holding && !written_.empty() && written_[at / 2]) {
+      pdu.word(memory_.holding[at]);
+      continue;
+    }
+    const auto bits = std::bit_cast<std::uint32_t>(value(time, at & ~std::size_t{1}));
+    pdu.word(static_cast<std::uint16_t>(at % 2 == 0 ? bits >> 16 : bits & 0xffff));
+  }
+  return pdu;
+}
+
+// The pairs that a write touches stop moving before it does.
+void Block::freeze(const Range& range, double time) {
+  if (range.count == 0 || range.end() > registers_) return;
+  for (std::size_t pair = range.first / 2; pair <= (range.end() - 1) / 2; ++pair) {
+    if (written_[pair]) continue;
+    put_float(memory_.holding, pair * 2, value(time, pair * 2));
+    written_[pair] = true;
+  }
+}
+
+Plant::Plant(int units, std::size_t registers) {
   assert(units >= 1 && units <= max_units);
   for (int number = 1; number <= units; ++number) {
-    units_.push_back(number == 1   ? boiler()
-                     : number == 2 ? meter()
-                     : number == 3 ? conveyor()
-                                   : block());
+    if (number >= first_block) {
+      blocks_.emplace_back(registers);
+    } else {
+      units_.push_back(number == 1 ? boiler() : number == 2 ? meter() : conveyor());
+    }
   }
   advance(std::chrono::seconds(0));
 }
 
-modbus::Pdu Plant::answer(std::uint8_t unit, modbus::Bytes request) {
-  if (unit < 1 || unit > units_.size()) {
-    return exception(request[0], modbus::gateway_no_answer);
+Pdu Plant::answer(std::uint8_t unit, modbus::Bytes request) {
+  if (unit >= 1 && unit <= units_.size()) return modbus_sim::answer(units_[unit - 1u], request);
+  const int block = unit - first_block;
+  if (block >= 0 && block < static_cast<int>(blocks_.size())) {
+    return blocks_[static_cast<std::size_t>(block)].answer(request, time_);
   }
-  return modbus_plant::answer(units_[unit - 1u], request);
+  return modbus_sim::exception(request[0], modbus::gateway_no_answer);
 }
 
 void Plant::advance(std::chrono::duration<double> by) {
-  const double before = time_;
   time_ += by.count();
   advance_boiler(by.count());
   if (units_.size() > 1) advance_meter(by.count());
   if (units_.size() > 2) advance_conveyor(by.count());
-  for (std::size_t i = 3; i < units_.size(); ++i) advance_block(units_[i], before);
 }
 
 void Plant::advance_boiler(double seconds) {
@@ -126,16 +172,6 @@ void Plant::advance_conveyor(double seconds) {
              static_cast<std::uint32_t>(travelled_ * 2));          // parcels, 0.5 m apart
   conveyor.discrete_inputs[0] = std::fmod(travelled_, 0.5) < 0.2;  // light barrier
   conveyor.discrete_inputs[1] = speed_ > 0.01;                     // moving
-}
-
-void Plant::advance_block(Memory& block, double before) const {
-  for (std::size_t at = 0; at + 1 < block_registers; at += 2) {
-    const float value = block_value(time_, at);
-    put_float(block.input, at, value);
-    // A holding pair that no longer has the value of the step before was written: it stays.
-    if (get_float(block.holding, at) == block_value(before, at))
-      put_float(block.holding, at, value);
-  }
 }
 
 }  // namespace modbus_plant

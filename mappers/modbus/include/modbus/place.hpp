@@ -35,6 +35,7 @@ struct Place {
   // range and what must be read with it (its scale factor): one request, one table.
   Range hull = {};
   std::string pin = {};  // points with the same one are read in one request; "" with any or none
+  friend bool operator==(const Place&, const Place&) = default;
 };
 
 // Keys: register, offset, limit, dataType, isSwap, isRegisterSwap (scale and valueOffset are the
