@@ -91,16 +91,18 @@ Result<Device> Device::make(const mapper::Target& target, const dmi::Device& dev
 
 Status Device::put(const Property& property, const dmi::Value& raw, Memory& memory) {
   const Range& range = property.place.range;
-  if (is_bits(range.table)) {
-    const Result<bool> bit = modbus::encode_bit(raw);
-    if (!bit) return bit.status();
-    memory.bits(range.table)[range.first] = *bit;
-    return Status();
+  // A scale factor register holds 0, unless another property says otherwise.
+  const Result<modbus::Written> written = modbus::encode(property.place, raw, 0);
+  if (!written) return written.status();
+  for (std::size_t i = 0; i < written->words.size(); ++i) {
+    const std::uint16_t word = written->words[i];
+    if (is_bits(range.table)) {
+      memory.bits(range.table)[range.first + i] = word != 0;
+      continue;
+    }
+    std::uint16_t& kept = memory.words(range.table)[range.first + i];
+    kept = written->mask == 0xffff ? word : modbus::merge(*written, kept).words[0];
   }
-  const Result<modbus::Words> words = modbus::encode(property.place, raw);
-  if (!words) return words.status();
-  std::vector<std::uint16_t>& table = memory.words(range.table);
-  for (std::size_t i = 0; i < words->count; ++i) table[range.first + i] = words->words[i];
   return Status();
 }
 
