@@ -88,6 +88,16 @@ Status take_scale(Point& point) {
   return Status();
 }
 
+Status take_write_once(Point& point) {
+  const Result<bool> once = point.visitor.boolean("writeOnce", false);
+  if (!once) return once.status();
+  if (*once && !point.writable) {
+    return invalid(cat(point.visitor.path(), ".writeOnce"), "the model says ReadOnly");
+  }
+  point.write_once = *once;
+  return Status();
+}
+
 Result<Point> make_point(const dmi::Device& device, const dmi::DeviceModel& model,
                          std::size_t index) {
   const dmi::DeviceProperty& property = device.properties[index];
@@ -105,6 +115,7 @@ Result<Point> make_point(const dmi::Device& device, const dmi::DeviceModel& mode
   if (Status wrong = take_model(*described, path, point); !wrong.ok()) return wrong;
   if (Status wrong = take_cycle(property, path, point); !wrong.ok()) return wrong;
   if (Status wrong = take_scale(point); !wrong.ok()) return wrong;
+  if (Status wrong = take_write_once(point); !wrong.ok()) return wrong;
   return point;
 }
 
@@ -133,8 +144,8 @@ Status check(const dmi::Device& device, std::string_view protocol) {
 bool same(const Point& a, const Point& b) {
   return a.name == b.name && a.type == b.type && a.writable == b.writable &&
          a.minimum == b.minimum && a.maximum == b.maximum && a.unit == b.unit &&
-         a.cycle == b.cycle && a.scale == b.scale && a.value_offset == b.value_offset &&
-         a.visitor.json() == b.visitor.json();
+         a.cycle == b.cycle && a.write_once == b.write_once && a.scale == b.scale &&
+         a.value_offset == b.value_offset && a.visitor.json() == b.visitor.json();
 }
 
 }  // namespace
