@@ -23,6 +23,12 @@ const DeviceProperty* Device::find(std::string_view property) const {
   return find_by_name(properties, property);
 }
 
+bool operator==(const Device& a, const Device& b) {
+  return a.id == b.id && a.generation == b.generation && a.model == b.model && a.node == b.node &&
+         a.protocol == b.protocol && a.properties == b.properties && a.methods == b.methods &&
+         a.state_report == b.state_report;
+}
+
 const ModelProperty* DeviceModel::find(std::string_view property) const {
   return find_by_name(properties, property);
 }

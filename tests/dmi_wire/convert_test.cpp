@@ -172,6 +172,21 @@ TEST(Convert, EmptyMessagesReadAsEmptyObjectsOfTheDefaultNamespace) {
   EXPECT_TRUE(read.protocol.config.is_object());
 }
 
+TEST(Convert, DeviceCarriesWhatItIsKnownToHaveAccepted) {
+  Device device;
+  device.id = {"default", "boiler"};
+  device.observed["setpoint"] = {"65.5", {{"type", "float"}}};
+  const v1beta1::Device message = to_proto(device);
+  ASSERT_EQ(message.status().twins_size(), 1);
+  EXPECT_TRUE(message.status().twins(0).has_reported());
+  const Device back = from_proto(message);
+  EXPECT_EQ(back.observed, device.observed);
+  EXPECT_FALSE(back.state_report);
+  Device forgetful = device;
+  forgetful.observed.clear();
+  EXPECT_EQ(back, forgetful) << "it is no part of the specification";
+}
+
 TEST(Convert, GoMappersFindEverySubMessageTheyDereference) {
   Device device;
   device.properties.resize(1);

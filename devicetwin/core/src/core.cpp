@@ -154,7 +154,15 @@ std::optional<dmi::Device> Core::merged_device(const ObjectId& id) const {
   if (!device) return std::nullopt;
   const auto defaults = model({id.space, device->model});
   if (!defaults) return std::nullopt;
-  return dmi::merge_defaults(std::move(*device), *defaults);
+  dmi::Device merged = dmi::merge_defaults(std::move(*device), *defaults);
+  const auto* known = rows(id);
+  if (known == nullptr) return merged;
+  for (const auto& [name, row] : *known) {
+    if (row.deleted || row.observed_ms == 0) continue;
+    merged.observed[name] = {row.observed,
+                             {{"type", row.type}, {"timestamp", base::cat(row.observed_ms)}}};
+  }
+  return merged;
 }
 
 std::optional<dmi::DeviceModel> Core::model(const ObjectId& id) const {

@@ -76,9 +76,13 @@ struct Device {
   std::vector<DeviceProperty> properties;
   std::vector<DeviceMethod> methods;
   std::optional<StateReport> state_report;
+  // By property, the desired value that the device is known to have accepted (observedDesired):
+  // what an edge core with a memory tells a mapper that starts. No part of the specification:
+  // devices that differ in nothing else are equal.
+  std::map<std::string, TwinValue> observed;
 
   const DeviceProperty* find(std::string_view property) const;
-  friend bool operator==(const Device&, const Device&) = default;
+  friend bool operator==(const Device& a, const Device& b);
 };
 
 struct ModelProperty {

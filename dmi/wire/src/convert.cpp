@@ -140,8 +140,15 @@ Device from_proto(const v1beta1::Device& message) {
     device.methods.push_back(from_proto(method));
   }
   if (message.has_status()) {
-    device.state_report =
-        StateReport{message.status().reporttocloud(), message.status().reportcycle()};
+    const auto& status = message.status();
+    // A status that is there for its twins alone says nothing of state reports.
+    if (status.reporttocloud() || status.reportcycle() != 0 || status.twins().empty()) {
+      device.state_report = StateReport{status.reporttocloud(), status.reportcycle()};
+    }
+    for (const auto& twin : status.twins()) {
+      const auto observed = unless_empty(twin.observeddesired());
+      if (observed) device.observed.emplace(twin.propertyname(), *observed);
+    }
   }
   return device;
 }
@@ -160,6 +167,12 @@ v1beta1::Device to_proto(const Device& device) {
   if (device.state_report) {
     message.mutable_status()->set_reporttocloud(device.state_report->report_to_cloud);
     message.mutable_status()->set_reportcycle(device.state_report->cycle_ms);
+  }
+  for (const auto& [property, observed] : device.observed) {
+    v1beta1::Twin& twin = *message.mutable_status()->add_twins();
+    twin.set_propertyname(valid_text(property));
+    fill_twin_value(observed, *twin.mutable_observeddesired());
+    twin.mutable_reported();  // present, as peers expect of every twin
   }
   return message;
 }

@@ -229,9 +229,11 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
       const Status checked = check("device", id);
       if (!checked.ok()) return answer->finish(checked);
       using Seen = base::Result<std::pair<Device, DeviceReport>>;
-      handler_.get_device(std::move(id), [answer, response](Seen seen) {
+      handler_.get_device(std::move(id), [answer, response](const Seen& seen) {
         answer->finish(seen.status(), [&] {
           *response->mutable_device() = to_proto(seen->first);
+          // The report has what the device accepted, and what was seen beside it.
+          response->mutable_device()->mutable_status()->clear_twins();
           fill_twins(seen->second, *response->mutable_device()->mutable_status());
         });
       });

@@ -201,6 +201,16 @@ TEST_F(CoreTest, StatusHasTwinsInTheOrderOfTheSpecAndOnlySidesThatWereSeen) {
   EXPECT_EQ(status["metadata"]["ownerReferences"][0]["uid"], object()["metadata"]["uid"]);
 }
 
+TEST_F(CoreTest, MapperIsToldWhatItsDeviceIsKnownToHaveAccepted) {
+  make_boiler();
+  EXPECT_TRUE(core_.merged_device(boiler_)->observed.empty());
+  TwinUpdate report;
+  report.properties.push_back({.name = "setpoint", .observed = "21.0"});
+  ASSERT_TRUE(update_twin(std::move(report), Origin::mapper).ok());
+  EXPECT_EQ(core_.merged_device(boiler_)->observed.at("setpoint").value, "21.0");
+  EXPECT_EQ(core_.merged_device(boiler_)->observed.size(), 1u);
+}
+
 TEST_F(CoreTest, OversizedAndIllFormedValuesAreRefusedWithTheNumber) {
   make_boiler();
   const auto big = update_twin(actual("own", std::string(dmi::max_value_bytes + 1, 'x')));
