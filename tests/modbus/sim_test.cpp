@@ -1,7 +1,6 @@
 // The simulator's parts without sockets: faults, memory, devices, the request decoder.
 #include <gmock/gmock.h>
 
-#include "mapper/testing.hpp"
 #include "modbus/points.hpp"
 #include "modbus/random.hpp"
 #include "sim/device.hpp"
@@ -265,6 +264,29 @@ TEST_F(SimDevice, ADesiredValueThatDoesNotFitNamesTheProperty) {
   const auto made = Device::make(target, device, memory_);
   EXPECT_THAT(made.status().text(),
               HasSubstr("default/boiler.properties.small: 70000 does not fit in uint16"));
+}
+
+TEST_F(SimDevice, PutsTextsLabelsBitsAndScaledValuesWhereTheMapperReadsThem) {
+  const auto visitor = [](int offset, Json more) {
+    Json json = at("HoldingRegister", offset);
+    json.update(more);
+    return json;
+  };
+  dmi::Device device;
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"text", "pump"}, {"power", "12.5"}, {"power_sf", "-1"}, {"low", "5"}, {"high", "9"}}) {
+    device.properties.push_back({});
+    device.properties.back().name = name;
+    device.properties.back().desired = dmi::TwinValue{value, {}};
+  }
+  make(
+      {point(Type::string, visitor(0, {{"dataType", "string"}, {"limit", 3}}), true, "text"),
+       point(Type::float32, visitor(4, {{"dataType", "int16"}, {"scaleOffset", 5}}), true, "power"),
+       point(Type::integer, visitor(5, {{"dataType", "int16"}}), false, "power_sf"),
+       point(Type::integer, visitor(6, {{"bit", 0}, {"bitCount", 4}}), true, "low"),
+       point(Type::integer, visitor(6, {{"bit", 8}, {"bitCount", 4}}), true, "high")},
+      device);
+  EXPECT_THAT(memory_.holding, ElementsAre(0x7075, 0x6d70, 0, 0, 125, 0xffff, 0x0905));
 }
 
 TEST_F(SimDevice, ChangingValuesStayBetweenTheModelsLimits) {
