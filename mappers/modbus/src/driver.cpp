@@ -107,7 +107,7 @@ void ModbusDriver::send_next_read() {
   if (reading_single_) {
     single_ = singles_.back();
     singles_.pop_back();
-    range_ = place(readings_[single_].point).range;
+    range_ = place(readings_[single_].point).hull;
   } else if (next_ < plan_->requests.size()) {
     range_ = plan_->requests[next_++].range;
   } else {
@@ -154,7 +154,7 @@ void ModbusDriver::decode_all(Bytes bytes) {
   for (const std::uint32_t at : members()) {
     const Place& where = place(readings_[at].point);
     Result<dmi::Value> value =
-        decode(where, bytes, static_cast<std::size_t>(where.range.first - range_.first));
+        decode(where, bytes, static_cast<std::size_t>(where.hull.first - range_.first));
     if (value) {
       readings_[at].sample.emplace(std::move(*value), now);
     } else {
@@ -212,17 +212,13 @@ Status ModbusDriver::prepare(const Command& command) {
   if (!is_writable(range_.table)) {
     return Status(Code::unsupported, cat(range_.to_string(), " cannot be written"));
   }
-  if (is_bits(range_.table)) {
-    const Result<bool> bit = encode_bit(command.value);
-    if (!bit) return bit.status();
-    transaction_->request = write_coil_request(range_.first, *bit);
-    return Status();
+  if (known->extra && known->extra->scale_offset) {
+    return Status(Code::unsupported, cat(range_.to_string(), " has a scale factor"));
   }
-  const Result<Words> words = encode(*known, command.value);
-  if (!words) return words.status();
+  const Result<Written> written = encode(*known, command.value, std::nullopt);
+  if (!written) return written.status();
   // A value of several registers goes out whole: half a float is another number.
-  transaction_->request = words->count == 1 ? write_register_request(range_.first, words->words[0])
-                                            : write_registers_request(range_.first, words->view());
+  transaction_->request = write_request(*known, *written);
   return Status();
 }
 
@@ -284,9 +280,9 @@ Status ModbusDriver::explain(const Status& status) const {
 Result<Place> place_within(const mapper::Point& point, const Settings& settings) {
   Result<Place> place = parse_place(point);
   if (!place || is_bits(place->range.table)) return place;
-  if (place->range.count > settings.max_registers) {
+  if (place->hull.count > settings.max_registers) {
     return Status(Code::invalid,
-                  cat(point.visitor.path(), ".limit: ", place->range.count,
+                  cat(point.visitor.path(), ".limit: ", place->hull.count,
                       " registers are above the device's maxRegisters ", settings.max_registers));
   }
   return place;

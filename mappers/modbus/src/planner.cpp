@@ -45,7 +45,7 @@ Plan Planner::make(std::span<const Reading> batch) const {
     const std::size_t index = batch[at].point.index;
     if (!places_[index]) continue;
     wanted.push_back(
-        {places_[index]->range, at, learnt_.empty() ? Join::across_gaps : learnt_[index]});
+        {places_[index]->hull, at, learnt_.empty() ? Join::across_gaps : learnt_[index]});
   }
   return make_plan(std::move(wanted), limits_);
 }
