@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "modbus/buses.hpp"
 #include "modbus/codec.hpp"
 #include "modbus/layout.hpp"
 #include "modbus/planner.hpp"
-#include "modbus/tcp_link.hpp"
 #include "modbus/unit.hpp"
 #include "modbus/writer.hpp"
 
@@ -45,6 +45,7 @@ class ModbusDriver final : public mapper::AsyncDriver, private Transaction::Clie
 
   void read(std::span<Reading> batch, Done done) override;
   void write(std::span<Command> batch, Done done) override;
+  bool hurry() override { return hurried_ = true; }
 
  private:
   void answered(const Status& said, Bytes answer) override;
@@ -69,6 +70,7 @@ class ModbusDriver final : public mapper::AsyncDriver, private Transaction::Clie
   // The read in progress.
   std::span<Reading> readings_;
   Done done_;
+  bool hurried_ = false;
   const Planner::Block* block_ = nullptr;
 };
 
@@ -76,6 +78,7 @@ void ModbusDriver::read(std::span<Reading> batch, Done done) {
   assert(!done_);
   readings_ = batch;
   done_ = std::move(done);
+  hurried_ = false;
   planner_.begin(batch, loop_.now());
   for (const std::uint32_t at : planner_.left_out()) {
     batch[at].sample.emplace(planner_.why_left_out(at), loop_.wall());
@@ -118,7 +121,8 @@ void ModbusDriver::answered(const Status& said, Bytes answer) {
     fail_members(status);
     planner_.nonsense();
   }
-  block_ = planner_.next();
+  // What is not asked for now has no news; the planner starts over with the next batch.
+  block_ = hurried_ ? nullptr : planner_.next();
   block_ == nullptr ? finish(Status()) : ask();
 }
 
@@ -210,14 +214,14 @@ mapper::Protocol protocol() {
   mapper::Protocol protocol;
   protocol.name = "modbus";
   // Shared by the copies of this function that std::function makes.
-  protocol.open_async = [links = std::make_shared<Links>(), common = std::make_shared<Common>()](
+  protocol.open_async = [buses = std::make_shared<Buses>(), common = std::make_shared<Common>()](
                             const mapper::Target& target, mapper::Sink,
                             base::IoLoop& loop) -> Result<std::unique_ptr<mapper::AsyncDriver>> {
     const Result<Settings> settings = parse_settings(target.protocol);
     if (!settings) return settings.status();
-    return make_driver(target, loop,
-                       links->get(loop, settings->endpoint.host, settings->endpoint.port),
-                       *settings, common);
+    Result<std::shared_ptr<Link>> link = buses->get(loop, *settings);
+    if (!link) return link.status();
+    return make_driver(target, loop, std::move(*link), *settings, common);
   };
   protocol.check = [](const mapper::Target& target) {
     std::vector<Status> mistakes = check_settings(target.protocol);
