@@ -45,8 +45,18 @@ void Twin::refuse(std::size_t point, const Value& value, base::Status why) {
   entry.refusal = std::move(why);
 }
 
-void Twin::again() {
-  for (Entry& entry : entries_) entry.accepted = false;
+void Twin::again(std::size_t point) { entries_.at(point).accepted = false; }
+
+void Twin::overrule(std::size_t point, base::Status why) {
+  assert(!why.ok() && !why.retriable());
+  Entry& entry = entries_.at(point);
+  entry.untold = entry.untold || entry.refusal != why;
+  entry.refusal = std::move(why);
+}
+
+bool Twin::settled(std::size_t point) const {
+  const Entry& entry = entries_.at(point);
+  return entry.desired && entry.accepted;
 }
 
 const std::optional<Value>& Twin::observed(std::size_t point) const {

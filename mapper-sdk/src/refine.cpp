@@ -195,4 +195,11 @@ bool holds(const Point& point, const Value& seen, const Value& wanted) {
   return std::fabs(*a - *b) <= precision * std::fmax(std::fabs(*a), std::fabs(*b));
 }
 
+bool is_rounded(const Point& point, const Value& seen, const Value& wanted) {
+  double a = 0;
+  double b = 0;
+  if (!is_scaled(point) || !dmi::to_number(seen, a) || !dmi::to_number(wanted, b)) return false;
+  return std::fabs(a - b) <= std::fabs(point.scale) * (0.5 + 1e-9);
+}
+
 }  // namespace mapper

@@ -27,5 +27,7 @@ base::Result<dmi::Value> to_raw(const Point& point, const dmi::Value& value);
 
 // Whether a device that reports `seen` holds `wanted`: numbers within the point's precision.
 bool holds(const Point& point, const dmi::Value& seen, const dmi::Value& wanted);
+// Whether `seen` is what a register of whole steps of the point's scale makes of `wanted`.
+bool is_rounded(const Point& point, const dmi::Value& seen, const dmi::Value& wanted);
 
 }  // namespace mapper

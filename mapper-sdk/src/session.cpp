@@ -50,7 +50,7 @@ void Session::opened(base::Result<std::unique_ptr<AsyncDriver>> driver) {
     return brake(named(why), *target_);
   }
   driver_ = std::move(*driver);
-  twin_.again();
+  pend_again();
   may_pend_ = true;
   held_.clear();
   verify_ = twin_.pending();

@@ -6,6 +6,10 @@
 // already holds are accepted without a write (docs/decisions/0005). Then pending values are
 // written, then read back; only then polling goes on. One call at a time is with the driver.
 //
+// A desired value is sent once; again only after a lost answer or a reopened link, and only if the
+// device is then seen not to hold it. One that the device was seen to change by itself is overruled
+// and never sent again; one of a writeOnce point is not, come what may (docs/decisions/0008).
+//
 // Threads: all on the loop.
 #pragma once
 
@@ -23,6 +27,7 @@
 #include "base/loop.hpp"
 #include "dmi/device.hpp"
 #include "dmi/twin.hpp"
+#include "ledger.hpp"
 #include "mailbox.hpp"
 #include "mapper/driver.hpp"
 #include "open.hpp"
@@ -41,6 +46,7 @@ struct SessionContext {
   std::function<void(Session&)> news;
   // Whether first reads are spread over the cycle (at most 1 s) by a hash of the device's id.
   bool spread = true;
+  Ledger ledger = {};
 };
 
 class Session {
@@ -97,6 +103,8 @@ class Session {
   void brake(base::Status why, Target names);
   void desire_all();
   bool desire(std::size_t point, const dmi::DeviceProperty& property);
+  void recall();
+  void pend_again();
   base::Duration first_delay() const;
 
   // session.cpp: the driver
@@ -120,6 +128,11 @@ class Session {
   void fill_commands();
   void refuse(std::size_t point, const dmi::Value& value, base::Status why);
   void finish_write(base::Status status);
+  base::Status settle_once(std::size_t point, base::Status outcome);
+  void hold(std::size_t point);
+  void watch(std::size_t point);
+  std::string ledger_key(std::size_t point) const;
+  std::string desired_text(std::size_t point) const;
   void skip(Group& group, base::SteadyTime now);
   bool start_read();
   void read_batch(Phase phase);

@@ -65,6 +65,15 @@ void Session::fill_commands() {
       has_untold_ = true;
       continue;
     }
+    if (target_->points[point].write_once) {
+      const Status noted = context_.ledger.note(ledger_key(point), desired_text(point));
+      if (!noted.ok()) {
+        hold(point);
+        refuse(point, desired, noted);
+        has_untold_ = true;
+        continue;
+      }
+    }
     commands_.push_back({target_->points[point], std::move(*raw), std::nullopt});
     wanted_.push_back(desired);
   }
@@ -76,6 +85,14 @@ void Session::refuse(std::size_t point, const dmi::Value& value, Status why) {
                         cat(id_.to_string(), ".", target_->points[point].name, " write"),
                         cat("desired value not written: ", why.text()));
   twin_.refuse(point, value, std::move(why));
+}
+
+// What could not be written now is tried once per cycle, and not more than once a second.
+void Session::hold(std::size_t point) {
+  held_.push_back(point);
+  base::Duration wait = std::chrono::seconds(60);
+  for (const Group& group : groups_) wait = std::min(wait, group.cycle);
+  held_until_ = context_.loop.now() + std::max<base::Duration>(wait, std::chrono::seconds(1));
 }
 
 void Session::finish_write(Status status) {
@@ -90,19 +107,15 @@ void Session::finish_write(Status status) {
     } else if (status.ok()) {
       outcome = Status(Code::internal, "the driver did not say whether it wrote");
     }
+    outcome = settle_once(point, std::move(outcome));
     if (outcome.ok()) {
       twin_.accept(point, wanted_[i]);
       read_back_.push_back(point);
     } else {
-      if (outcome.retriable()) held_.push_back(point);
+      if (outcome.retriable()) hold(point);
       refuse(point, wanted_[i], std::move(outcome));
     }
     has_untold_ = true;
-  }
-  if (!held_.empty()) {
-    base::Duration wait = std::chrono::seconds(60);
-    for (const Group& group : groups_) wait = std::min(wait, group.cycle);
-    held_until_ = context_.loop.now() + std::max<base::Duration>(wait, std::chrono::seconds(1));
   }
   if (!status.ok()) {
     batch_.clear();
@@ -189,6 +202,56 @@ void Session::take_sample(std::size_t point, dmi::Sample sample) {
   const bool changed =
       twin_.report(point, refine(target_->points[point], std::move(sample)), context_.loop.now());
   has_untold_ = has_untold_ || changed;
+  if (twin_.desired(point)) watch(point);
+}
+
+// What a writeOnce point's desired value has come to: where the device may have carried it out,
+// that was its one time.
+Status Session::settle_once(std::size_t point, Status outcome) {
+  if (!target_->points[point].write_once) return outcome;
+  if (outcome.ok()) context_.ledger.carried_out(ledger_key(point));
+  if (outcome.code() != Code::timeout) return outcome;
+  return Status(Code::conflict, cat(outcome.text(),
+                                    "; it may have been carried out, and writeOnce "
+                                    "forbids to send it again"));
+}
+
+// Looks at what was read of a setting. One whose answer was lost has arrived if the device holds
+// it. One that the device took and that reads otherwise was clamped, or changed on the spot.
+void Session::watch(std::size_t index) {
+  const Point& point = target_->points[index];
+  const std::optional<dmi::Value>& desired = twin_.desired(index);
+  const dmi::Sample& seen = *twin_.reported(index);
+  if (point.write_once || !seen.status.ok() || !seen.value) return;
+  if (!twin_.settled(index)) {
+    const bool lost = twin_.refusal(index).code() == Code::timeout;
+    if (!lost || !holds(point, *seen.value, *desired)) return;
+    twin_.accept(index, dmi::Value(*desired));
+    std::erase(held_, index);
+    has_untold_ = true;
+    return;
+  }
+  if (twin_.observed(index) != desired) return;
+  const bool overruled = twin_.refusal(index).code() == Code::conflict;
+  if (holds(point, *seen.value, *desired) || is_rounded(point, *seen.value, *desired)) {
+    if (!overruled) return;
+    twin_.accept(index, dmi::Value(*desired));
+  } else {
+    if (overruled) return;  // its first reason stands
+    twin_.overrule(
+        index, named(Status(Code::conflict, cat(point.name, " is overridden by the device: reads ",
+                                                dmi::to_text(*seen.value, point.type),
+                                                " instead of ", desired_text(index)))));
+  }
+  has_untold_ = true;
+}
+
+std::string Session::ledger_key(std::size_t point) const {
+  return cat(id_.to_string(), '.', target_->points[point].name);
+}
+
+std::string Session::desired_text(std::size_t point) const {
+  return dmi::to_text(*twin_.desired(point), target_->points[point].type);
 }
 
 }  // namespace mapper

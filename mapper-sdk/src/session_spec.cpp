@@ -53,6 +53,7 @@ void Session::adopt(Target target) {
   }
   backoff_.reset();
   desire_all();
+  recall();
   phase_ = Phase::waiting;
   timer_.start(tried_ ? base::Duration::zero() : first_delay(), [this] { open(); });
 }
@@ -85,6 +86,38 @@ void Session::desire_all() {
     std::erase(held_, i);
     may_pend_ = true;
     has_untold_ = true;
+  }
+}
+
+// Desired values of writeOnce points that were sent before this session, or this process, began.
+void Session::recall() {
+  for (const std::size_t point : twin_.pending()) {
+    if (!target_->points[point].write_once) continue;
+    const dmi::Value desired = *twin_.desired(point);
+    const std::string text = desired_text(point);
+    const auto observed = device_.observed.find(target_->points[point].name);
+    const bool known =
+        observed != device_.observed.end() &&
+        dmi::parse_value(observed->second.value, target_->points[point].type).ok() &&
+        *dmi::parse_value(observed->second.value, target_->points[point].type) == desired;
+    if (known || context_.ledger.was_carried_out(ledger_key(point), text)) {
+      twin_.accept(point, desired);
+    } else if (context_.ledger.sent(ledger_key(point), text)) {
+      twin_.refuse(point, desired,
+                   named(Status(Code::conflict,
+                                cat(target_->points[point].name, ": ", text,
+                                    " was sent before the mapper started; it may have been carried "
+                                    "out, and writeOnce forbids to send it again"))));
+    }
+  }
+}
+
+// A device that lost power gets its settings back, but not one that it was seen to change by
+// itself: that was somebody's wish on the spot.
+void Session::pend_again() {
+  for (std::size_t i = 0; i < twin_.size(); ++i) {
+    const bool overruled = twin_.settled(i) && twin_.refusal(i).code() == Code::conflict;
+    if (!overruled && !target_->points[i].write_once) twin_.again(i);
   }
 }
 

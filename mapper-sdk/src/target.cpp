@@ -95,6 +95,18 @@ void take_scale(Point& point, Mistakes& mistakes) {
   point.value_offset = *offset;
 }
 
+void take_write_once(Point& point, Mistakes& mistakes) {
+  const Result<bool> once = point.visitor.boolean("writeOnce", false);
+  if (!once) {
+    mistakes.push_back(once.status());
+  } else if (*once && !point.writable) {
+    mistakes.push_back(
+        invalid(cat(point.visitor.path(), ".writeOnce"), "the model says ReadOnly"));
+  } else {
+    point.write_once = *once;
+  }
+}
+
 Point make_point(const dmi::Device& device, const dmi::DeviceModel& model, std::size_t index,
                  Mistakes& mistakes) {
   const dmi::DeviceProperty& property = device.properties[index];
@@ -113,6 +125,7 @@ Point make_point(const dmi::Device& device, const dmi::DeviceModel& model, std::
   take_model(*described, path, point, mistakes);
   take_cycle(property, path, point, mistakes);
   take_scale(point, mistakes);
+  take_write_once(point, mistakes);
   return point;
 }
 
@@ -141,8 +154,8 @@ Status check(const dmi::Device& device, std::string_view protocol) {
 bool same(const Point& a, const Point& b) {
   return a.name == b.name && a.type == b.type && a.writable == b.writable &&
          a.minimum == b.minimum && a.maximum == b.maximum && a.unit == b.unit &&
-         a.cycle == b.cycle && a.scale == b.scale && a.value_offset == b.value_offset &&
-         a.visitor.json() == b.visitor.json();
+         a.cycle == b.cycle && a.write_once == b.write_once && a.scale == b.scale &&
+         a.value_offset == b.value_offset && a.visitor.json() == b.visitor.json();
 }
 
 }  // namespace

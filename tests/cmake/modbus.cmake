@@ -1,5 +1,6 @@
 # The protocol against its own server, a broken one, and libmodbus'.
-project_test(modbus modbus modbus_plant modbus_sim test_support Boost::headers PkgConfig::MODBUS Threads::Threads)
+project_test(modbus modbus modbus_plant modbus_sim test_support Boost::headers
+  OpenSSL::SSL PkgConfig::MODBUS Threads::Threads)
 add_dependencies(modbus_test modbus-plant modbus-sim)
 
 if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/modbus_plan.cpp)

@@ -45,11 +45,27 @@ TEST(Twin, RefusedStaysRefusedUntilDesiredChangesOrTheLinkReopens) {
   EXPECT_TRUE(twin.pending().empty());
   EXPECT_FALSE(twin.desire(0, Value(1.0)));
   EXPECT_TRUE(twin.pending().empty());
-  twin.again();
+  twin.again(0);
   EXPECT_EQ(twin.pending(), Points{0});
   twin.refuse(0, Value(1.0), Status(Code::out_of_range, "1 is above 0"));
   twin.desire(0, Value(2.0));
   EXPECT_EQ(twin.pending(), Points{0});
+  EXPECT_TRUE(twin.refusal(0).ok());
+}
+
+TEST(Twin, OverruledKeepsWhatWasAcceptedAndIsNotPendingUntilAccepted) {
+  Twin twin(1);
+  twin.desire(0, Value(100.4));
+  EXPECT_FALSE(twin.settled(0));
+  twin.accept(0, Value(100.4));
+  twin.told(0, {});
+  twin.overrule(0, Status(Code::conflict, "reads 100"));
+  EXPECT_TRUE(twin.settled(0));
+  EXPECT_EQ(twin.observed(0), Value(100.4));
+  EXPECT_EQ(twin.refusal(0).code(), Code::conflict);
+  EXPECT_TRUE(twin.pending().empty());
+  EXPECT_EQ(twin.untold(), Points{0});
+  twin.accept(0, Value(100.4));
   EXPECT_TRUE(twin.refusal(0).ok());
 }
 

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "fleet.hpp"
 #include "mapper/fixture.hpp"
 #include "mapper/testing.hpp"
+#include "support/process.hpp"
 
 namespace mapper {
 namespace {
@@ -267,6 +269,165 @@ TEST(Session, AReopenedLinkWritesSettingsAgainButAcceptsEqualOnes) {
   plant.loop.advance(5s);
   EXPECT_EQ(plant.device().count("write lost=6"), 2u);
   EXPECT_EQ(plant.device().count("write"), 2u);
+}
+
+TEST(Session, WhatTheDeviceWasSeenToChangeIsOverriddenAndNeverWrittenAgain) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(0.0));
+  plant.put(desiring(device_of("d", {"a"}, 100), 0, "5"));
+  plant.loop.advance(1s);
+  plant.device().set("a", Value(7.0));  // at the panel
+  plant.loop.advance(1s);
+  const dmi::DeviceReport report = plant.session().take_report();
+  EXPECT_EQ(report.twins.at(0).observed->value, "5");
+  EXPECT_EQ(report.twins.at(0).observed->metadata.at("status"), "conflict");
+  EXPECT_EQ(report.twins.at(0).observed->metadata.at("reason"),
+            "default/d: a is overridden by the device: reads 7 instead of 5");
+  plant.device().reach(Status(Code::timeout, "cable"));
+  plant.loop.advance(2s);
+  plant.device().reach(Status());
+  plant.loop.advance(10s);
+  EXPECT_EQ(plant.device().count("write"), 1u);
+  EXPECT_EQ(plant.sample(0).value, Value(7.0));
+  plant.device().set("a", Value(5.0));
+  plant.loop.advance(1s);
+  EXPECT_TRUE(plant.session().twin().refusal(0).ok());
+}
+
+TEST(Session, AWriteWhoseAnswerWasLostIsNotRepeatedWhenTheDeviceHoldsTheValue) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().set("a", Value(0.0));
+  plant.put(device_of("d", {"a"}, 100));
+  plant.loop.advance(1s);
+  plant.device().fail("a", Status(Code::timeout, "no answer"));
+  plant.put(desiring(device_of("d", {"a"}, 100), 0, "5"));
+  plant.loop.advance(50ms);
+  EXPECT_EQ(plant.device().count("write"), 1u);
+  plant.device().set("a", Value(5.0));  // it had arrived
+  plant.device().fail("a", Status());
+  plant.loop.advance(10s);
+  EXPECT_EQ(plant.device().count("write"), 1u);
+  EXPECT_EQ(plant.session().twin().observed(0), Value(5.0));
+}
+
+dmi::DeviceModel model_of_command() {
+  dmi::DeviceModel model = model_of({"start"});
+  model.properties[0].type = "BOOLEAN";
+  return model;
+}
+
+dmi::Device commanding(const std::string& value) {
+  dmi::Device device = desiring(device_of("d", {"start"}, 100), 0, value);
+  device.properties[0].visitors = dmi::ProtocolConfig{"fake", {{"writeOnce", true}}};
+  return device;
+}
+
+TEST(Session, ACommandIsSentOnceHoweverOftenTheLinkReopensAndTheButtonComesBack) {
+  Plant plant;
+  plant.fleet.put(model_of_command());
+  plant.device().set("start", Value(false));
+  plant.device().on_write([](const std::string&, const Value&) { return Value(false); });
+  plant.put(commanding("true"));
+  plant.loop.advance(1s);
+  EXPECT_EQ(plant.device().count("write"), 1u);
+  EXPECT_EQ(plant.session().twin().observed(0), Value(true));
+  EXPECT_TRUE(plant.session().twin().refusal(0).ok());
+  plant.device().reach(Status(Code::timeout, "cable"));
+  plant.loop.advance(2s);
+  plant.device().reach(Status());
+  plant.loop.advance(10s);
+  EXPECT_EQ(plant.device().count("write"), 1u);
+  plant.put(commanding("false"));
+  plant.loop.advance(1s);
+  plant.put(commanding("true"));
+  plant.loop.advance(1s);
+  EXPECT_EQ(plant.device().count("write start=true"), 2u);
+}
+
+TEST(Session, ACommandWhoseAnswerWasLostIsNotSentAgainAndSaysSo) {
+  Plant plant;
+  plant.fleet.put(model_of_command());
+  plant.device().set("start", Value(false));
+  plant.put(commanding("false"));
+  plant.loop.advance(1s);
+  plant.device().fail("start", Status(Code::timeout, "no answer"));
+  plant.put(commanding("true"));
+  plant.loop.advance(1s);
+  plant.device().fail("start", Status());
+  plant.loop.advance(1min);
+  EXPECT_EQ(plant.device().count("write start=true"), 1u);
+  EXPECT_EQ(plant.session().twin().refusal(0).code(), Code::conflict);
+  EXPECT_THAT(plant.session().twin().refusal(0).text(), HasSubstr("forbids to send it again"));
+}
+
+TEST(Session, ACommandThatTheDeviceCannotHaveHeardIsSentLater) {
+  Plant plant;
+  plant.fleet.put(model_of_command());
+  plant.device().set("start", Value(false));
+  plant.device().fail("start", Status(Code::unavailable, "cannot connect"));
+  plant.put(commanding("true"));
+  plant.loop.advance(3s);
+  plant.device().fail("start", Status());
+  plant.loop.advance(5s);
+  EXPECT_EQ(plant.device().get("start"), Value(true));
+  EXPECT_EQ(plant.session().twin().observed(0), Value(true));
+}
+
+TEST(Session, ACommandIsNotSentAgainByAMapperThatRestarts) {
+  const test_support::TempFolder folder;
+  const auto path = folder.path() / "ledger.json";
+  for (int life = 0; life < 2; ++life) {
+    Plant plant;
+    auto ledger = Ledger::open(path);
+    ASSERT_TRUE(ledger.ok()) << ledger.status().text();
+    plant.context.ledger = std::move(*ledger);
+    plant.fleet.put(model_of_command());
+    plant.device().set("start", Value(false));
+    plant.device().on_write([](const std::string&, const Value&) { return Value(false); });
+    plant.put(commanding("true"));
+    plant.loop.advance(5s);
+    EXPECT_EQ(plant.device().count("write"), life == 0 ? 1u : 0u);
+    EXPECT_EQ(plant.session().twin().refusal(0).ok(), life == 0);
+  }
+  // An edge core that remembers knows what became of it.
+  Plant plant;
+  auto ledger = Ledger::open(path);
+  ASSERT_TRUE(ledger.ok());
+  plant.context.ledger = std::move(*ledger);
+  plant.fleet.put(model_of_command());
+  plant.device().set("start", Value(false));
+  dmi::Device device = commanding("true");
+  device.observed["start"] = {"true", {}};
+  plant.put(device);
+  plant.loop.advance(5s);
+  EXPECT_EQ(plant.device().count("write"), 0u);
+  EXPECT_TRUE(plant.session().twin().refusal(0).ok());
+  EXPECT_EQ(plant.session().twin().observed(0), Value(true));
+}
+
+TEST(Session, ACommandThatCannotBeNotedIsNotSent) {
+  const test_support::TempFolder folder;
+  auto ledger = Ledger::open(folder.path() / "no" / "such" / "folder" / "ledger.json");
+  ASSERT_TRUE(ledger.ok());
+  Plant plant;
+  plant.context.ledger = std::move(*ledger);
+  plant.fleet.put(model_of_command());
+  plant.device().set("start", Value(false));
+  plant.put(commanding("true"));
+  plant.loop.advance(5s);
+  EXPECT_EQ(plant.device().count("write"), 0u);
+  EXPECT_THAT(plant.session().twin().refusal(0).text(), HasSubstr("cannot be noted"));
+}
+
+TEST(Ledger, ADamagedFileIsAnErrorThatNamesIt) {
+  const test_support::TempFolder folder;
+  const auto path = folder.path() / "ledger.json";
+  ASSERT_TRUE(base::write_file(path, "{\"a\": 1}").ok());
+  const auto ledger = Ledger::open(path);
+  ASSERT_FALSE(ledger.ok());
+  EXPECT_THAT(ledger.status().text(), HasSubstr(path.string()));
 }
 
 TEST(Session, ARefusedValueIsNotRetriedUntilItChanges) {

@@ -31,6 +31,17 @@ TEST(Pdu, RequestsAreThoseOfTheSpecification) {
   const std::uint16_t registers[] = {10, 0x102};
   EXPECT_THAT(bytes_of(write_registers_request(1, registers)),
               ElementsAre(16, 0, 1, 0, 2, 4, 0, 10, 1, 2));
+  EXPECT_THAT(bytes_of(mask_write_request(4, 0xf2, 0x25)), ElementsAre(22, 0, 4, 0, 0xf2, 0, 0x25));
+}
+
+TEST(Pdu, MaskWriteIsAnsweredByAllOfItsBytes) {
+  const Pdu request = mask_write_request(4, 0xf2, 0x25);
+  EXPECT_TRUE(check_answer(request.bytes(), request.bytes()).ok());
+  EXPECT_EQ(check_answer(request.bytes(), request.bytes().first(5)).code(), Code::malformed);
+  const std::uint8_t other_bits[] = {22, 0, 4, 0, 0xf2, 0, 0x24};
+  EXPECT_EQ(check_answer(request.bytes(), other_bits).code(), Code::malformed);
+  const std::uint8_t refused[] = {0x96, 1};
+  EXPECT_EQ(check_answer(request.bytes(), refused).code(), Code::refused);
 }
 
 TEST(Pdu, EveryAnswerOfTheServerSideIsAccepted) {

@@ -53,8 +53,7 @@ TEST(Place, SwapsAndScaleAreKnownKeys) {
   visitor["valueOffset"] = -40;
   const auto place = parse_place(point(Type::float32, visitor));
   ASSERT_TRUE(place.ok()) << place.status().text();
-  EXPECT_TRUE(place->swap_bytes);
-  EXPECT_TRUE(place->swap_words);
+  EXPECT_THAT(place->order, ::testing::ElementsAre(3, 2, 1, 0, 4, 5, 6, 7));
 }
 
 TEST(Place, EveryMistakeNamesItsPathAndLimit) {
@@ -93,10 +92,10 @@ TEST(Place, EveryMistakeNamesItsPathAndLimit) {
   }
 }
 
-TEST(Place, TextsAreUnsupportedAndSaySo) {
-  const auto place = parse_place(point(Type::string, holding));
+TEST(Place, StreamsAreUnsupportedAndSaySo) {
+  const auto place = parse_place(point(Type::stream, holding));
   EXPECT_EQ(place.status().code(), Code::unsupported);
-  EXPECT_THAT(place.status().text(), HasSubstr("STRING"));
+  EXPECT_THAT(place.status().text(), HasSubstr("STREAM"));
 }
 
 }  // namespace

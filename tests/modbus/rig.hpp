@@ -30,7 +30,7 @@ class Rig : public ::testing::Test {
 
   static modbus_sim::Memory memory() {
     modbus_sim::Memory made{std::vector<bool>(100), std::vector<bool>(100),
-                              std::vector<std::uint16_t>(200), std::vector<std::uint16_t>(200)};
+                            std::vector<std::uint16_t>(200), std::vector<std::uint16_t>(200)};
     for (std::size_t i = 0; i < 200; ++i) made.input[i] = static_cast<std::uint16_t>(i);
     return made;
   }

@@ -36,8 +36,14 @@ class Twin {
   // The device, or the check before it, did not take `value`. A retriable status leaves the point
   // pending; any other ends it until desired changes or again(). Ignored when overtaken, as above.
   void refuse(std::size_t point, const Value& value, base::Status why);
-  // The link was reopened: every setting is pending again, also refused ones.
-  void again();
+  // The link was reopened: what is desired of the point is pending again, also when it was refused.
+  void again(std::size_t point);
+  // The device took what is desired and shows something else since. Ends as a refusal does, and
+  // what it accepted stays observed; accept() takes it back.
+  void overrule(std::size_t point, base::Status why);
+  // Whether what is desired is settled: accepted, overruled or finally refused. false: pending, or
+  // nothing desired.
+  bool settled(std::size_t point) const;
   const std::optional<Value>& observed(std::size_t point) const;
   const base::Status& refusal(std::size_t point) const;  // ok: none
 

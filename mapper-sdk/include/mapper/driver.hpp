@@ -36,6 +36,9 @@ struct Point {
   std::chrono::milliseconds cycle{1000};  // collectCycle; 0 in the spec means 1 s
   double scale = 1;                       // value = raw * scale + value_offset; done by the SDK
   double value_offset = 0;
+  // A command, not a setting: each desired value is sent once in its life, come what may
+  // (visitor key writeOnce; docs/decisions/0008).
+  bool write_once = false;
 };
 
 // A device as a driver sees it. Immutable and at one address while the driver lives.
@@ -53,7 +56,8 @@ struct Reading {
 };
 
 // One point to write. The value is raw: the SDK has checked access and limits and undone the scale.
-// Leave status empty only when the device was not reached.
+// Leave status empty only when the device was not reached. `timeout` says that the device may have
+// carried it out, `unavailable` that it cannot have.
 struct Command {
   const Point& point;
   dmi::Value value;

@@ -10,6 +10,7 @@
 #include "base/status.hpp"
 #include "dmi/device.hpp"
 #include "mapper/driver.hpp"
+#include "modbus/codec.hpp"
 #include "modbus/place.hpp"
 #include "modbus/settings.hpp"
 #include "sim/memory.hpp"
@@ -28,10 +29,11 @@ enum class Change : std::uint8_t {
 class Device {
  public:
   // Values are the properties' desired ones; where there is none, numbers are 1, 2, 3 … in the
-  // order of the file (FLOAT and DOUBLE: and a half), booleans true and false in turns, texts the
-  // property's name. Puts them into memory, which others may share, and makes their addresses
-  // exist; addresses of ReadOnly properties cannot be written.
-  // invalid: a visitor is wrong, or a desired value does not fit; names the property.
+  // order of the file (FLOAT and DOUBLE: and a half; 0 where it does not fit), booleans true and
+  // false in turns, texts the property's name, or its first label. Puts them into memory, which
+  // others may share, and makes their addresses exist; addresses of ReadOnly properties cannot be
+  // written. A scale factor register is 0 unless it is a property itself. invalid: a visitor is
+  // wrong, or a desired value does not fit; names the property.
   static base::Result<Device> make(const mapper::Target& target, const dmi::Device& device,
                                    Memory& memory);
 
@@ -56,7 +58,12 @@ class Device {
     bool kept = false;
   };
 
-  static double pattern(const mapper::Point& point);
+  static dmi::Value pattern(const mapper::Point& point, const modbus::Place& place);
+  static dmi::Value raw(const Property& property, const dmi::Value& refined);
+  static base::Result<modbus::Written> encoded(const Property& property, const dmi::Value& raw,
+                                               Memory& memory);
+  base::Status start(Property& property, const mapper::Point& point, const dmi::Device& device,
+                     Memory& memory);
   static double moved(Change how, const Property& property, std::size_t index,
                       std::chrono::duration<double> time, std::mt19937_64& random);
   static base::Status put(const Property& property, const dmi::Value& raw, Memory& memory);

@@ -101,7 +101,7 @@ class Faults {
   bool due(Entry& entry);
   double chance();
   std::uint8_t random_byte();
-  std::vector<std::uint8_t> noise(const Fault& fault);
+  void add_noise(const Fault& fault, Reply& reply);
   void foreign(const Fault& fault, const modbus::Adu& request, const modbus::Pdu& answer,
                Reply& reply);
   void lie_about_length(Reply& reply);

@@ -63,10 +63,17 @@ bool Faults::due(Entry& entry) {
 double Faults::chance() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
 std::uint8_t Faults::random_byte() { return static_cast<std::uint8_t>(random_() >> 56); }
 
-std::vector<std::uint8_t> Faults::noise(const Fault& fault) {
+// Nothing guards the data of an MBAP frame but TCP itself, so noise within one falls on its header:
+// behind it no client could tell noise from data.
+void Faults::add_noise(const Fault& fault, Reply& reply) {
   std::vector<std::uint8_t> made(fault.bytes.value_or(1 + random_byte() % 16));
   for (std::uint8_t& byte : made) byte = random_byte();
-  return made;
+  const std::size_t within = reply.framing == Framing::mbap ? 2 : reply.bytes.size() / 2;
+  const std::size_t at = fault.where == Fault::Where::before  ? 0
+                         : fault.where == Fault::Where::after ? reply.bytes.size()
+                                                              : within;
+  reply.bytes.insert(reply.bytes.begin() + static_cast<std::ptrdiff_t>(at), made.begin(),
+                     made.end());
 }
 
 void Faults::spoil(const Fault& fault, const Adu& request, const Pdu& answer, Reply& reply) {
@@ -103,15 +110,9 @@ void Faults::spoil(const Fault& fault, const Adu& request, const Pdu& answer, Re
       reply.bytes.clear();
       reply.close = true;
       break;
-    case Kind::noise: {
-      const std::vector<std::uint8_t> made = noise(fault);
-      const std::size_t at = fault.where == Fault::Where::before  ? 0
-                             : fault.where == Fault::Where::after ? reply.bytes.size()
-                                                                  : reply.bytes.size() / 2;
-      reply.bytes.insert(reply.bytes.begin() + static_cast<std::ptrdiff_t>(at), made.begin(),
-                         made.end());
+    case Kind::noise:
+      add_noise(fault, reply);
       break;
-    }
     case Kind::garbage_length:
       lie_about_length(reply);
       break;

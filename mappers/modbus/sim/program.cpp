@@ -79,8 +79,11 @@ Status Program::load(const std::vector<mapper::Target>& targets,
     Memory& memory = site.simulator.unit(settings->unit);
     Result<Device> device = Device::make(targets[i], devices[i], memory);
     if (!device) return device.status();
-    if (options_.whole_tables) open_whole_tables(memory);
     site.devices.push_back({settings->unit, std::move(*device)});
+  }
+  if (!options_.whole_tables) return Status();
+  for (const auto& site : sites_) {
+    for (const Site::Held& held : site->devices) open_whole_tables(site->simulator.unit(held.unit));
   }
   return Status();
 }

@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/text.hpp"
+#include "modbus/buses.hpp"
 #include "modbus/codec.hpp"
 #include "modbus/layout.hpp"
 #include "modbus/planner.hpp"
-#include "modbus/tcp_link.hpp"
+#include "modbus/unit.hpp"
+#include "modbus/writer.hpp"
 
 namespace modbus {
 
@@ -31,15 +33,10 @@ class ModbusDriver final : public mapper::AsyncDriver, private Transaction::Clie
         layout_(std::move(layout)),
         loop_(loop),
         link_(std::move(link)),
-        unit_(settings.unit),
-        timeout_(settings.timeout),
-        retries_(settings.retries),
-        byte_time_(settings.endpoint.framing == Framing::rtu ? byte_time(settings.endpoint)
-                                                             : std::chrono::nanoseconds(0)),
+        unit_(settings),
         common_(std::move(common)),
         planner_(layout_, common_->vain_opens_of(id)) {
     transaction_->client = this;
-    transaction_->unit = unit_;
   }
   // The link may still hold the transaction: it is forgotten, not answered.
   ~ModbusDriver() override { transaction_->client = nullptr; }
@@ -51,119 +48,82 @@ class ModbusDriver final : public mapper::AsyncDriver, private Transaction::Clie
   bool hurry() override { return hurried_ = true; }
 
  private:
-  void answered(const Status& status, Bytes answer) override;
-
-  void send_next_read();
-  void read_answered(const Status& status, Bytes answer);
+  void answered(const Status& said, Bytes answer) override;
+  void ask();
   void decode_all(Bytes answer);
   void fail_members(const Status& status);
   void fail_rest(const Status& status);
   void reached();
-
-  void send_next_write();
-  Status prepare(const Command& command);
-  void write_answered(const Status& status);
-
   void finish(const Status& status);
-  void finish_later();
-  Status explain(const Status& status) const;
-  std::chrono::milliseconds timeout_for(std::size_t bytes) const;
 
   const dmi::ObjectId id_;
   const std::shared_ptr<Layout> layout_;
   base::Loop& loop_;
   const std::shared_ptr<Link> link_;
-  const std::uint8_t unit_;
-  const std::chrono::milliseconds timeout_;
-  const std::uint8_t retries_;
-  const std::chrono::nanoseconds byte_time_;  // where bytes take their time; else 0
+  const Unit unit_;
   const std::shared_ptr<Common> common_;
   bool ever_reached_ = false;
   Planner planner_;
   const std::shared_ptr<Transaction> transaction_ = std::make_shared<Transaction>();
+  std::unique_ptr<Writer> writer_;  // of devices that have been written to
 
-  // The call in progress.
+  // The read in progress.
   std::span<Reading> readings_;
-  std::span<Command> commands_;
   Done done_;
-  bool writing_ = false;
-  bool reached_ = false;
   bool hurried_ = false;
-  std::size_t next_ = 0;  // command
   const Planner::Block* block_ = nullptr;
-  Range range_;  // on the wire
 };
 
 void ModbusDriver::read(std::span<Reading> batch, Done done) {
   assert(!done_);
   readings_ = batch;
   done_ = std::move(done);
-  writing_ = false;
   hurried_ = false;
   planner_.begin(batch, loop_.now());
   for (const std::uint32_t at : planner_.left_out()) {
     batch[at].sample.emplace(planner_.why_left_out(at), loop_.wall());
   }
   block_ = planner_.next();
-  if (block_ == nullptr) return finish_later();
-  transaction_->urgent = false;
-  send_next_read();
+  if (block_ != nullptr) return ask();
+  // A loop that takes no more tasks has stopped or is stuck: nobody waits for this one.
+  (void)loop_.post([transaction = transaction_, this] {
+    if (transaction->client != nullptr) finish(Status());
+  });
 }
 
-void ModbusDriver::send_next_read() {
-  range_ = block_->range;
-  transaction_->request = read_request(range_);
-  transaction_->retries = block_->doubtful ? std::uint8_t{0} : retries_;
-  const std::size_t values =
-      is_bits(range_.table) ? (range_.count + 7u) / 8u : std::size_t{range_.count} * 2;
-  transaction_->timeout =
-      timeout_for(frame_bytes(Framing::rtu, 5) + frame_bytes(Framing::rtu, 2 + values));
+void ModbusDriver::ask() {
+  unit_.prepare_read(*transaction_, block_->range);
+  if (block_->doubtful) transaction_->retries = 0;
   link_->send(transaction_);
 }
 
-// A slow line needs its time for the bytes; `timeout` is the device's share.
-std::chrono::milliseconds ModbusDriver::timeout_for(std::size_t bytes) const {
-  return timeout_ + std::chrono::ceil<std::chrono::milliseconds>(byte_time_ *
-                                                                 static_cast<std::int64_t>(bytes));
-}
-
 void ModbusDriver::answered(const Status& said, Bytes answer) {
-  // A gateway that answers for a unit it cannot reach: the unit is away, and asking it again at
-  // once would cost its neighbours the gateway's own time-out.
-  const std::uint8_t exception = exception_of(answer);
-  const bool away = exception == gateway_no_path || exception == gateway_no_answer;
-  const Status status = away ? Status(Code::unavailable, cat("unit ", unit_, ": ", said.text(),
-                                                             " (", range_.to_string(), ")"))
-                             : said;
-  writing_ ? write_answered(status) : read_answered(status, answer);
-}
-
-void ModbusDriver::read_answered(const Status& status, Bytes answer) {
+  const Status status = said.ok() ? said : unit_.explain(said, answer, block_->range);
   if (status.ok()) {
     reached();
     decode_all(payload(answer));
     planner_.answered();
   } else if (status.code() == Code::timeout) {
-    const Status why = planner_.silent(explain(status));
-    if (planner_.gave_up()) return fail_rest(explain(status));
+    const Status why = planner_.silent(status);
+    if (planner_.gave_up()) return fail_rest(status);
     fail_members(why);
   } else if (status.code() == Code::refused) {
     reached();
     const std::uint8_t exception = exception_of(answer);
     const bool address_at_fault = exception == illegal_data_address ||
                                   exception == illegal_data_value || exception == device_failure;
-    const auto last_word = planner_.refused(explain(status), address_at_fault);
+    const auto last_word = planner_.refused(status, address_at_fault);
     if (last_word) fail_members(*last_word);
   } else if (status.retriable()) {
-    return fail_rest(explain(status));
+    return fail_rest(status);
   } else {
     reached();
-    fail_members(explain(status));
+    fail_members(status);
     planner_.nonsense();
   }
   // What is not asked for now has no news; the planner starts over with the next batch.
   block_ = hurried_ ? nullptr : planner_.next();
-  block_ == nullptr ? finish(Status()) : send_next_read();
+  block_ == nullptr ? finish(Status()) : ask();
 }
 
 void ModbusDriver::decode_all(Bytes bytes) {
@@ -171,7 +131,7 @@ void ModbusDriver::decode_all(Bytes bytes) {
   for (const std::uint32_t at : block_->members) {
     const Place& where = *layout_->place(planner_.index_of(at));
     Result<dmi::Value> value =
-        decode(where, bytes, static_cast<std::size_t>(where.range.first - range_.first));
+        decode(where, bytes, static_cast<std::size_t>(where.hull.first - block_->range.first));
     if (value) {
       readings_[at].sample.emplace(std::move(*value), now);
     } else {
@@ -204,98 +164,16 @@ void ModbusDriver::reached() {
 }
 
 void ModbusDriver::write(std::span<Command> batch, Done done) {
-  assert(!done_);
-  commands_ = batch;
-  done_ = std::move(done);
-  writing_ = true;
-  reached_ = false;
-  next_ = 0;
-  transaction_->urgent = true;
-  transaction_->retries = 0;
-  transaction_->timeout = timeout_for(2 * max_pdu_bytes);
-  for (Command& command : batch) {
-    // Statuses of what never goes out are set now, so that a silent unit does not hide them.
-    if (const Status prepared = prepare(command); !prepared.ok()) command.status = prepared;
+  if (!writer_) {
+    writer_ = std::make_unique<Writer>(loop_, link_, layout_, unit_, id_.to_string());
   }
-  if (std::ranges::all_of(batch, [](const Command& one) { return one.status.has_value(); })) {
-    return finish_later();
-  }
-  send_next_write();
-}
-
-// Makes the request of a command.
-Status ModbusDriver::prepare(const Command& command) {
-  const Result<Place>& known = layout_->place(command.point.index);
-  if (!known) return known.status();
-  range_ = known->range;
-  if (!is_writable(range_.table)) {
-    return Status(Code::unsupported, cat(range_.to_string(), " cannot be written"));
-  }
-  if (is_bits(range_.table)) {
-    const Result<bool> bit = encode_bit(command.value);
-    if (!bit) return bit.status();
-    transaction_->request = write_coil_request(range_.first, *bit);
-    return Status();
-  }
-  const Result<Words> words = encode(*known, command.value);
-  if (!words) return words.status();
-  // A value of several registers goes out whole: half a float is another number.
-  transaction_->request = words->count == 1 ? write_register_request(range_.first, words->words[0])
-                                            : write_registers_request(range_.first, words->view());
-  return Status();
-}
-
-void ModbusDriver::send_next_write() {
-  while (next_ < commands_.size() && commands_[next_].status) ++next_;
-  if (next_ == commands_.size()) return finish(Status());
-  const Status prepared = prepare(commands_[next_]);
-  assert(prepared.ok());
-  link_->send(transaction_);
-}
-
-void ModbusDriver::write_answered(const Status& status) {
-  if (!status.retriable()) {
-    reached_ = true;
-    commands_[next_].status = status.ok() ? status : explain(status);
-    return send_next_write();
-  }
-  const Status why = explain(status);
-  if (!reached_) return finish(why);
-  for (Command& command : commands_) {
-    if (!command.status) command.status = why;
-  }
-  finish(Status());
+  writer_->write(batch, std::move(done));
 }
 
 // The caller may destroy this driver in done.
 void ModbusDriver::finish(const Status& status) {
   const Done done = std::exchange(done_, nullptr);
   done(status);
-}
-
-void ModbusDriver::finish_later() {
-  // A loop that takes no more tasks has stopped or is stuck: nobody waits for this one.
-  (void)loop_.post([transaction = transaction_, this] {
-    if (transaction->client != nullptr) finish(Status());
-  });
-}
-
-// What the link says, with unit and addresses.
-Status ModbusDriver::explain(const Status& status) const {
-  const int unit = unit_;
-  switch (status.code()) {
-    case Code::timeout:
-      return Status(Code::timeout,
-                    cat("unit ", unit, " ", status.text(), " (", range_.to_string(), ")"));
-    case Code::refused:
-      return Status(Code::refused,
-                    cat("unit ", unit, " refused ", range_.to_string(), ": ", status.text()));
-    case Code::malformed:
-      return Status(Code::malformed,
-                    cat("unit ", unit, ", ", range_.to_string(), ": ", status.text()));
-    default:
-      return status;
-  }
 }
 
 }  // namespace
@@ -336,21 +214,25 @@ mapper::Protocol protocol() {
   mapper::Protocol protocol;
   protocol.name = "modbus";
   // Shared by the copies of this function that std::function makes.
-  protocol.open_async = [links = std::make_shared<Links>(), common = std::make_shared<Common>()](
+  protocol.open_async = [buses = std::make_shared<Buses>(), common = std::make_shared<Common>()](
                             const mapper::Target& target, mapper::Sink,
                             base::IoLoop& loop) -> Result<std::unique_ptr<mapper::AsyncDriver>> {
     const Result<Settings> settings = parse_settings(target.protocol);
     if (!settings) return settings.status();
-    return make_driver(target, loop,
-                       links->get(loop, settings->endpoint.host, settings->endpoint.port),
-                       *settings, common);
+    Result<std::shared_ptr<Link>> link = buses->get(loop, *settings);
+    if (!link) return link.status();
+    return make_driver(target, loop, std::move(*link), *settings, common);
   };
   protocol.check = [](const mapper::Target& target) {
     std::vector<Status> mistakes = check_settings(target.protocol);
     const Result<Settings> settings = parse_settings(target.protocol);
     const Layout layout = make_layout(target, settings ? *settings : Settings());
-    for (const Result<Place>& place : layout.places()) {
-      if (!place) mistakes.push_back(place.status());
+    for (const mapper::Point& point : target.points) {
+      std::vector<Status> of_point = check_place(point);
+      const Result<Place>& place = layout.place(point.index);
+      // What only device and point together make wrong: limits, forbidden ranges, pins.
+      if (of_point.empty() && !place) of_point.push_back(place.status());
+      std::ranges::move(of_point, std::back_inserter(mistakes));
     }
     return mistakes;
   };

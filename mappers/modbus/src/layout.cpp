@@ -16,6 +16,15 @@ using base::Result;
 using base::Status;
 using mapper::Reading;
 
+namespace {
+
+bool same(Place one, const Place& other) {
+  if (one.extra && other.extra && *one.extra == *other.extra) one.extra = other.extra;
+  return one == other;
+}
+
+}  // namespace
+
 std::shared_ptr<const CyclePlan> PlanCache::find(std::span<const Reading> batch) {
   const auto known = std::ranges::find_if(plans_, [&](const auto& plan) {
     return std::ranges::equal(batch, plan->due, {},
@@ -128,11 +137,11 @@ CyclePlan Layout::make(std::span<const Reading> batch, const std::vector<bool>& 
 }
 
 bool Layout::equals(const Layout& other) const {
-  const auto same = [](const Result<Place>& one, const Result<Place>& two) {
+  const auto alike = [](const Result<Place>& one, const Result<Place>& two) {
     if (one.ok() != two.ok()) return false;
-    return one.ok() ? *one == *two : one.status() == two.status();
+    return one.ok() ? same(*one, *two) : one.status() == two.status();
   };
-  return limits_ == other.limits_ && std::ranges::equal(places_, other.places_, same);
+  return limits_ == other.limits_ && std::ranges::equal(places_, other.places_, alike);
 }
 
 // FNV-1a over the addresses, which tell models apart well enough.

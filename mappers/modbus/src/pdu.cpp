@@ -152,6 +152,12 @@ Pdu write_registers_request(std::uint16_t first, std::span<const std::uint16_t> 
   return pdu;
 }
 
+Pdu mask_write_request(std::uint16_t address, std::uint16_t and_mask, std::uint16_t or_mask) {
+  Pdu pdu = start(Function::mask_write, address, and_mask);
+  pdu.word(or_mask);
+  return pdu;
+}
+
 std::uint8_t exception_of(Bytes answer) {
   return answer.size() == 2 && (answer[0] & exception_bit) != 0 ? answer[1] : std::uint8_t{0};
 }
@@ -171,8 +177,10 @@ Status check_answer(Bytes request, Bytes answer) {
   if (function <= static_cast<std::uint8_t>(Function::read_input)) {
     return check_read(request, answer);
   }
-  // Every write answers with its first five bytes: address and value, or address and count.
-  if (!std::ranges::equal(answer, request.first(5))) {
+  // A write answers with its first five bytes: address and value, or address and count; a mask
+  // write with all seven.
+  const bool whole = function == static_cast<std::uint8_t>(Function::mask_write);
+  if (!std::ranges::equal(answer, whole ? request : request.first(5))) {
     return malformed("the answer to a write does not repeat it");
   }
   return Status();

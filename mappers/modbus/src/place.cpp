@@ -1,9 +1,10 @@
 #include "modbus/place.hpp"
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include "base/text.hpp"
+#include "place_reader.hpp"
 
 namespace modbus {
 
@@ -19,116 +20,159 @@ struct Kind {
   std::uint16_t words;
 };
 // In the order of DataType.
-constexpr Kind kinds[] = {{"bool", 1},  {"int16", 1},  {"uint16", 1},  {"int32", 2},  {"uint32", 2},
-                          {"int64", 4}, {"uint64", 4}, {"float32", 2}, {"float64", 4}};
+constexpr Kind kinds[] = {{"bool", 1},   {"int16", 1},   {"uint16", 1},  {"int32", 2},
+                          {"uint32", 2}, {"int48", 3},   {"uint48", 3},  {"int64", 4},
+                          {"uint64", 4}, {"float32", 2}, {"float64", 4}, {"bcd16", 1},
+                          {"bcd32", 2},  {"bcd64", 4},   {"string", 0},  {"bytes", 0}};
 
-Status wrong(const dmi::Config& config, std::string_view key, std::string_view what) {
-  return Status(Code::invalid, cat(config.path(), ".", key, ": ", what));
-}
-
-// A number outside its limits is a fault of the spec, like every other one: no retry helps.
-Status as_invalid(const Status& status) { return Status(Code::invalid, status.text()); }
-
-// Reads settings one after another; the first error stands, later reads yield their fallback.
-class Reader {
- public:
-  explicit Reader(const dmi::Config& config) : config_(config) {}
-
-  template <class T>
-  T integer(std::string_view key, T fallback, T low, T high) {
-    const Result<std::int64_t> read = config_.integer(key, fallback, low, high);
-    if (!read) fail(read.status());
-    return read ? static_cast<T>(*read) : fallback;
-  }
-  bool boolean(std::string_view key) {
-    const Result<bool> read = config_.boolean(key, false);
-    if (!read) fail(read.status());
-    return read && *read;
-  }
-  void fail(const Status& status) {
-    if (status_.ok()) status_ = as_invalid(status);
-  }
-  const Status& status() const { return status_; }
-
- private:
-  const dmi::Config& config_;
-  Status status_;
-};
-
-// KubeEdge reads integers unsigned, of as many registers as limit says; floats by their width.
-std::optional<DataType> default_data(dmi::Type type, std::uint16_t words) {
-  if (type == dmi::Type::boolean) {
-    return words == 1 ? std::optional(DataType::boolean) : std::nullopt;
-  }
-  const bool integer = type == dmi::Type::integer;
-  switch (words) {
-    case 1:
-      return DataType::uint16;
-    case 2:
-      return integer ? DataType::uint32 : DataType::float32;
-    case 4:
-      return integer ? DataType::uint64 : DataType::float64;
-    default:
-      return std::nullopt;
+void parse_keys(PlaceReader& reader) {
+  // This mapper's, and after them the SDK's, which reads those itself.
+  static const std::initializer_list<std::string_view> known_keys = {
+      "register",  "offset",       "limit",          "isSwap",        "isRegisterSwap", "dataType",
+      "byteOrder", "bit",          "bitCount",       "count",         "labels",         "encoding",
+      "padding",   "scaleOffset",  "notAvailable",   "pin",           "writeFunction",  "bitWrite",
+      "verify",    "verifyOffset", "verifyRegister", "verifyTimeout", "tolerance",      "broadcast",
+      "scale",     "valueOffset",  "reassert",       "deadBand",      "minInterval"};
+  for (const auto& [key, value] : reader.config().json().items()) {
+    const dmi::Config one(dmi::Json{{key, value}}, reader.config().path());
+    if (const Status known = one.only(known_keys); !known.ok()) reader.fail(known);
   }
 }
 
-std::uint16_t default_limit(dmi::Type type, Table table) {
-  if (is_bits(table)) return 1;
-  if (type == dmi::Type::float32) return 2;
-  return type == dmi::Type::float64 ? 4 : 1;
-}
-
-Result<Table> parse_table(const dmi::Config& visitor) {
-  if (!visitor.has("register")) {
-    return wrong(visitor, "register",
+void parse_address(PlaceReader& reader, Place& place, bool writable) {
+  if (!reader.has("register")) {
+    reader.wrong("register",
                  "missing (CoilRegister, DiscreteInputRegister, HoldingRegister, InputRegister)");
   }
-  const Result<std::size_t> choice = visitor.choice(
-      "register", 0, {"CoilRegister", "DiscreteInputRegister", "HoldingRegister", "InputRegister"});
-  if (!choice) return as_invalid(choice.status());
-  return static_cast<Table>(*choice);
+  place.range.table = reader.table(Table::holding, "register");
+  if (writable && !is_writable(place.range.table)) {
+    reader.wrong("register", cat(name(place.range.table),
+                                 " cannot be written, but the model says ReadWrite "
+                                 "(CoilRegister, HoldingRegister)"));
+  }
+  place.range.first = static_cast<std::uint16_t>(
+      reader.take(reader.config().need_integer("offset", 0, max_address), std::int64_t{0}));
 }
 
-// dataType, or what type and limit say; and the number of registers.
-Status parse_data(const dmi::Config& visitor, Place& place) {
-  std::optional<DataType> stated;
-  if (visitor.has("dataType")) {
-    const Result<std::size_t> choice = visitor.choice(
-        "dataType", 0,
-        {"bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"});
-    if (!choice) return as_invalid(choice.status());
-    stated = static_cast<DataType>(*choice);
+// The permutation that a word such as "CDAB" names: the letter at a wire position is the byte that
+// stands there, A the most significant.
+bool parse_letters(std::string_view letters, std::array<std::uint8_t, 8>& order) {
+  unsigned seen = 0;
+  for (std::size_t at = 0; at < letters.size(); ++at) {
+    const auto byte = static_cast<std::size_t>(letters[at] - 'A');
+    if (byte >= letters.size() || (seen >> byte & 1) != 0) return false;
+    seen |= 1u << byte;
+    order[byte] = static_cast<std::uint8_t>(at);
   }
-  Reader reader(visitor);
-  const bool bits = is_bits(place.range.table);
-  const std::uint16_t usual =
-      stated && !bits ? words_of(*stated) : default_limit(place.type, place.range.table);
-  place.range.count =
-      reader.integer<std::uint16_t>("limit", usual, 1, bits ? max_read_bits : max_read_registers);
-  if (!reader.status().ok()) return reader.status();
-  const std::uint16_t count = place.range.count;
+  return true;
+}
 
-  if (bits) {
-    if (stated && *stated != DataType::boolean) {
-      return wrong(visitor, "dataType",
-                   cat(name(*stated), " does not fit in ", name(place.range.table), " (bool)"));
+void swap_order(bool bytes, bool words, std::size_t count, std::array<std::uint8_t, 8>& order) {
+  for (std::size_t i = 0; i < 2 * count; ++i) {
+    const std::size_t word = words ? count - 1 - i / 2 : i / 2;
+    order[i] = static_cast<std::uint8_t>(2 * word + (bytes ? 1 - i % 2 : i % 2));
+  }
+}
+
+void parse_order(PlaceReader& reader, Place& place, Extra& extra) {
+  const bool bytes = reader.boolean("isSwap", false);
+  const bool words = reader.boolean("isRegisterSwap", false);
+  if (is_bits(place.range.table)) return reader.without({"byteOrder"}, "bits have no byte order");
+  if (is_text(place.data)) {
+    reader.without({"byteOrder"}, cat("not for ", name(place.data), " (isSwap)"));
+    extra.text.swap_bytes = bytes;
+    extra.text.swap_words = words;
+    return;
+  }
+  const std::size_t count = words_of(place.data);
+  swap_order(bytes, words, count, place.order);
+  if (!reader.has("byteOrder")) return;
+  if (reader.has("isSwap") || reader.has("isRegisterSwap")) {
+    reader.wrong("byteOrder", "not beside isSwap and isRegisterSwap: one of them says it all");
+  }
+  const std::string_view natural = std::string_view("ABCDEFGH").substr(0, 2 * count);
+  const std::string letters = reader.text("byteOrder");
+  if (letters.size() != natural.size() || !parse_letters(letters, place.order)) {
+    reader.wrong("byteOrder", cat("\"", letters.substr(0, 40), "\" is no order of the bytes ",
+                                  natural, " of ", name(place.data)));
+  }
+}
+
+// The least range that holds both; false: more than one request can read.
+bool join(Range& hull, std::uint16_t address) {
+  const std::uint16_t first = std::min(hull.first, address);
+  const std::uint32_t end = std::max(hull.end(), std::uint32_t{address} + 1);
+  if (end - first > max_read_registers) return false;
+  hull.first = first;
+  hull.count = static_cast<std::uint16_t>(end - first);
+  return true;
+}
+
+void parse_scale(PlaceReader& reader, Place& place, Extra& extra) {
+  place.hull = place.range;
+  if (!reader.has("scaleOffset")) return;
+  const std::size_t before = reader.count();
+  const auto address = reader.integer<std::uint16_t>("scaleOffset", 0, 0, max_address);
+  const bool whole = place.data != DataType::boolean && !is_float(place.data) &&
+                     !is_text(place.data) && place.shape != Shape::field;
+  if (!whole) {
+    reader.wrong("scaleOffset", cat("a power of ten is for whole numbers, not for ",
+                                    place.shape == Shape::field ? "bits" : name(place.data)));
+  } else if (place.type == dmi::Type::boolean || reader.has("labels")) {
+    reader.wrong("scaleOffset", "a power of ten is for numbers, not for booleans and labels");
+  }
+  if (reader.count() != before) return;
+  if (address >= place.range.first && address < place.range.end()) {
+    return reader.wrong("scaleOffset", cat(address, " is a register of the value itself (",
+                                           place.range.to_string(), ")"));
+  }
+  if (!join(place.hull, address)) {
+    return reader.wrong("scaleOffset",
+                        cat(address, " and ", place.range.to_string(),
+                            " do not fit in one request (", max_read_registers, " registers)"));
+  }
+  extra.scale_offset = address;
+}
+
+bool is_plain(const Extra& extra) {
+  const WriteRule usual;
+  const WriteRule& rule = extra.write;
+  return extra.text.encoding == Encoding::ascii && extra.text.padding == Padding::nul &&
+         !extra.text.swap_bytes && !extra.text.swap_words && extra.labels.empty() &&
+         extra.not_available.empty() && !extra.nan_not_available && !extra.scale_offset &&
+         rule.function == usual.function && rule.bits == usual.bits && !rule.broadcast &&
+         !rule.verify && !rule.verify_range && !rule.tolerance &&
+         rule.verify_timeout == usual.verify_timeout;
+}
+
+void parse_all(PlaceReader& reader, const mapper::Point& point, Place& place) {
+  parse_keys(reader);
+  if (point.type == dmi::Type::stream) {
+    reader.mistakes().emplace_back(Code::unsupported,
+                                   cat(reader.config().path(),
+                                       ": a property of type STREAM cannot be read from registers "
+                                       "(INT, FLOAT, DOUBLE, BOOLEAN, STRING, BYTES)"));
+    return;
+  }
+  Extra extra;
+  place.type = point.type;
+  parse_address(reader, place, point.writable);
+  const std::size_t before = reader.count();
+  parse_data(reader, place, point.writable);
+  // What the rest means depends on the data: no mistakes that are only the echo of another.
+  if (reader.count() == before) {
+    if (place.range.end() > max_address + 1) {
+      reader.wrong("offset", cat(place.range.first, " and ", place.range.count,
+                                 is_bits(place.range.table) ? " bits" : " registers", " end at ",
+                                 place.range.end() - 1, ", above ", max_address));
     }
-    place.data = DataType::boolean;
-    return count == 1 ? Status() : wrong(visitor, "limit", cat(count, " bits for one value (1)"));
+    parse_meaning(reader, place, extra);
+    parse_order(reader, place, extra);
+    parse_scale(reader, place, extra);
+    parse_write_rule(reader, point, place, extra);
   }
-  const std::optional<DataType> data = stated ? stated : default_data(place.type, count);
-  if (!data) {
-    const std::string_view allowed = place.type == dmi::Type::boolean ? "1" : "1, 2, 4";
-    return wrong(visitor, "limit",
-                 cat(count, " registers for one ", dmi::name(place.type), " (", allowed, ")"));
-  }
-  if (words_of(*data) != count) {
-    return wrong(visitor, "limit",
-                 cat(count, " registers for ", name(*data), " (", words_of(*data), ")"));
-  }
-  place.data = *data;
-  return Status();
+  place.pin = reader.text("pin");
+  if (!is_plain(extra)) place.extra = std::make_shared<const Extra>(std::move(extra));
 }
 
 }  // namespace
@@ -136,45 +180,34 @@ Status parse_data(const dmi::Config& visitor, Place& place) {
 std::string_view name(DataType type) { return kinds[static_cast<std::size_t>(type)].name; }
 std::uint16_t words_of(DataType type) { return kinds[static_cast<std::size_t>(type)].words; }
 
+const WriteRule& write_rule(const Place& place) {
+  static const WriteRule usual;
+  return place.extra ? place.extra->write : usual;
+}
+
+Place read_back_place(const Place& place) {
+  Place made = place;
+  const WriteRule& rule = write_rule(place);
+  if (!rule.verify_range) return made;
+  made.range = made.hull = *rule.verify_range;
+  // parse_write_rule() has seen that it fits.
+  if (place.extra->scale_offset) (void)join(made.hull, *place.extra->scale_offset);
+  return made;
+}
+
 Result<Place> parse_place(const mapper::Point& point) {
-  const dmi::Config& visitor = point.visitor;
-  if (const Status known = visitor.only({"register", "offset", "limit", "dataType", "isSwap",
-                                         "isRegisterSwap", "scale", "valueOffset"});
-      !known.ok()) {
-    return known;
-  }
+  PlaceReader reader(point.visitor);
   Place place;
-  place.type = point.type;
-  if (point.type == dmi::Type::string || point.type == dmi::Type::bytes ||
-      point.type == dmi::Type::stream) {
-    return Status(Code::unsupported,
-                  cat(visitor.path(), ": a property of type ", dmi::name(point.type),
-                      " cannot be read from registers (INT, FLOAT, DOUBLE, BOOLEAN)"));
-  }
-  const Result<Table> table = parse_table(visitor);
-  if (!table) return table.status();
-  place.range.table = *table;
-  if (point.writable && !is_writable(*table)) {
-    return wrong(visitor, "register",
-                 cat(name(*table),
-                     " cannot be written, but the model says ReadWrite "
-                     "(CoilRegister, HoldingRegister)"));
-  }
-  const Result<std::int64_t> offset = visitor.need_integer("offset", 0, max_address);
-  if (!offset) return as_invalid(offset.status());
-  place.range.first = static_cast<std::uint16_t>(*offset);
-  if (const Status data = parse_data(visitor, place); !data.ok()) return data;
-  if (place.range.end() > max_address + 1) {
-    return wrong(visitor, "offset",
-                 cat(place.range.first, " and ", place.range.count, " registers end at ",
-                     place.range.end() - 1, ", above ", max_address));
-  }
-  Reader reader(visitor);
-  place.swap_bytes = reader.boolean("isSwap");
-  place.swap_words = reader.boolean("isRegisterSwap");
-  if (!reader.status().ok()) return reader.status();
-  place.hull = place.range;
+  parse_all(reader, point, place);
+  if (!reader.ok()) return std::move(reader.mistakes().front());
   return place;
+}
+
+std::vector<Status> check_place(const mapper::Point& point) {
+  PlaceReader reader(point.visitor);
+  Place place;
+  parse_all(reader, point, place);
+  return std::move(reader.mistakes());
 }
 
 }  // namespace modbus

@@ -17,36 +17,10 @@ using base::Status;
 
 namespace {
 
-constexpr std::string_view known_keys[] = {"transport",
-                                           "framing",
-                                           "ip",
-                                           "port",
-                                           "peer",
-                                           "serialPort",
-                                           "baudRate",
-                                           "dataBits",
-                                           "parity",
-                                           "stopBits",
-                                           "serialType",
-                                           "caFile",
-                                           "certFile",
-                                           "keyFile",
-                                           "serverName",
-                                           "verifyServer",
-                                           "backupIp",
-                                           "backupPort",
-                                           "backupSerialPort",
-                                           "slaveID",
-                                           "timeout",
-                                           "retries",
-                                           "postConnectDelay",
-                                           "connections",
-                                           "interRequestDelay",
-                                           "maxRegisters",
-                                           "maxBits",
-                                           "maxGap",
-                                           "forbidden",
-                                           "roundTrip"};
+// Beside those of the endpoint.
+constexpr std::string_view own_keys[] = {
+    "slaveID", "timeout",      "retries", "postConnectDelay", "interRequestDelay", "connections",
+    "maxBits", "maxRegisters", "maxGap",  "forbidden",        "roundTrip"};
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -108,8 +82,10 @@ class Reader {
 
 void Reader::unknown_keys() {
   for (const auto& [key, value] : config_.json().items()) {
-    const bool known = std::ranges::find(known_keys, key) != std::end(known_keys);
-    if (!known) fail_key(key, "unknown key");
+    const auto among = [&key = key](const auto& keys) {
+      return std::ranges::find(keys, key) != std::ranges::end(keys);
+    };
+    if (!among(own_keys) && !among(endpoint_keys())) fail_key(key, "unknown key");
   }
 }
 
@@ -167,12 +143,13 @@ bool loses_frames(const Endpoint& endpoint) {
 std::vector<Status> read_all(const dmi::Config& protocol, Settings& settings) {
   Reader reader(protocol);
   reader.unknown_keys();
-  Result<Endpoint> endpoint = parse_endpoint(protocol);
+  const Result<Endpoint> endpoint = parse_endpoint(protocol);
   if (endpoint) {
-    settings.endpoint = std::move(*endpoint);
-  } else {
-    reader.fail(endpoint.status());
+    settings.endpoint = *endpoint;
+    const Result<std::optional<Endpoint>> backup = parse_backup(protocol, *endpoint);
+    if (backup) settings.backup = *backup;
   }
+  for (const Status& mistake : check_endpoint(protocol)) reader.fail(mistake);
   settings.retries = loses_frames(settings.endpoint) ? 1 : 0;
   reader.whole("slaveID", settings.unit, 0, 255);
   reader.milliseconds("timeout", settings.timeout, 10, 60'000);

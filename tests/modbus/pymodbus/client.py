@@ -68,7 +68,8 @@ def write_values(client):
     client.write_coil(1, True, slave=UNIT)
     client.write_coils(0, [False, True, True], slave=UNIT)
     expect("coils", client.read_coils(0, 3, slave=UNIT).bits[:3], [False, True, True])
-    client.mask_write_register(104, 0xFF00, 0x0012, slave=UNIT)
+    answer = client.mask_write_register(104, 0xFF00, 0x0012, unit=UNIT)
+    expect("a mask write's answer", answer.isError(), False)
     expect("masked", client.read_holding_registers(104, 1, slave=UNIT).registers, [0xFF12])
 
 

@@ -31,6 +31,7 @@ enum class Function : std::uint8_t {
   write_register = 6,
   write_coils = 15,
   write_registers = 16,
+  mask_write = 22,
 };
 
 // "illegal data address (exception 02)"; unknown ones are "exception 99".
@@ -40,6 +41,7 @@ enum Exception : std::uint8_t {
   illegal_data_address = 2,
   illegal_data_value = 3,
   device_failure = 4,  // some units say it of addresses that they do not have
+  acknowledge = 5,     // accepted, but it takes a while
   gateway_no_path = 10,
   gateway_no_answer = 11,
 };
@@ -82,6 +84,8 @@ Pdu write_coil_request(std::uint16_t address, bool value);                      
 Pdu write_register_request(std::uint16_t address, std::uint16_t value);            // 6
 Pdu write_coils_request(std::uint16_t first, std::span<const bool> values);        // 15
 Pdu write_registers_request(std::uint16_t first, std::span<const std::uint16_t>);  // 16
+// 22, one register: becomes (present AND and_mask) OR (or_mask AND NOT and_mask).
+Pdu mask_write_request(std::uint16_t address, std::uint16_t and_mask, std::uint16_t or_mask);
 
 // Whether answer is what request asks for. refused: an exception, the text names it; malformed:
 // another function, a wrong length, an echo that differs.

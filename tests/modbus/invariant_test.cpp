@@ -1,0 +1,203 @@
+// The promise of the whole mapper, against every fault the simulator has: a value delivered is
+// never stale, foreign or half-updated.
+//
+// Every register tells where it is and when it was made: two bits of unit, six of address, eight of
+// generation. A new generation begins with every request that reaches the device, so a value of
+// words that are not one another's neighbours in time, of another place, or of a request before
+// this one, is seen.
+#include <gmock/gmock.h>
+
+#include "modbus/rig.hpp"
+#include "sim/simulator.hpp"
+#include "support/process.hpp"
+
+namespace modbus_test {
+namespace {
+
+using base::cat;
+using dmi::Type;
+using dmi::Value;
+
+constexpr unsigned addresses = 64;
+constexpr unsigned units = 2;
+
+std::uint16_t word(unsigned unit, unsigned address, unsigned generation) {
+  return static_cast<std::uint16_t>((unit - 1) << 14 | address << 8 | (generation & 0xff));
+}
+
+struct Wire {
+  const char* name;
+  const char* url;        // of the simulator; a pty's is completed with its path
+  const char* transport;  // of the driver's settings; "" the default
+  const char* framing;
+};
+
+struct Case {
+  const char* name;
+  const char* fault;
+};
+
+class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<Wire, Case>> {
+ protected:
+  Invariant() : faults_(loop_, 7), simulator_(loop_, faults_) {
+    for (unsigned unit = 1; unit <= units; ++unit) {
+      simulator_.unit(static_cast<std::uint8_t>(unit)).holding.resize(addresses);
+    }
+    simulator_.on_request([this](const Adu&) { begin_generation(); });
+  }
+
+  void begin_generation() {
+    ++generation_;
+    for (unsigned unit = 1; unit <= units; ++unit) {
+      auto& holding = simulator_.unit(static_cast<std::uint8_t>(unit)).holding;
+      for (unsigned at = 0; at < addresses; ++at) holding[at] = word(unit, at, generation_);
+    }
+  }
+
+  Json settings(unsigned unit) {
+    const Wire& wire = std::get<0>(GetParam());
+    Json json{{"slaveID", unit}, {"timeout", 20}};
+    if (std::string_view(wire.transport) == "serial") {
+      json["serialPort"] = (folder_ / "plc").string();
+      json["baudRate"] = 115200;
+      return json;
+    }
+    json["ip"] = "127.0.0.1";
+    json["port"] = modbus_sim::parse_url(url_)->port;
+    if (*wire.transport != 0) json["transport"] = wire.transport;
+    if (*wire.framing != 0) json["framing"] = wire.framing;
+    return json;
+  }
+
+  void open_all() {
+    const Wire& wire = std::get<0>(GetParam());
+    const bool pty = std::string_view(wire.transport) == "serial";
+    auto url = simulator_.open(pty ? cat(wire.url, (folder_ / "plc").string()) : wire.url);
+    ASSERT_TRUE(url.ok()) << url.status().text();
+    url_ = *url;
+    for (unsigned unit = 1; unit <= units; ++unit) {
+      targets_.push_back(std::make_unique<mapper::Target>(target_of(points(), settings(unit))));
+      drivers_.push_back(open(*targets_.back()));
+      ASSERT_NE(drivers_.back(), nullptr);
+    }
+  }
+
+  // Words, pairs and quads, some joined and some with a gap between them.
+  static std::vector<mapper::Point> points() {
+    std::vector<mapper::Point> made;
+    const auto add = [&](int offset, int words) {
+      made.push_back(
+          point(Type::integer,
+                Json{{"register", "HoldingRegister"}, {"offset", offset}, {"limit", words}}, false,
+                cat("p", offset)));
+    };
+    for (const int at : {0, 1, 2, 40}) add(at, 1);
+    for (const int at : {4, 6, 20, 50}) add(at, 2);
+    for (const int at : {8, 30, 60}) add(at, 4);
+    return made;
+  }
+
+  // One read of all units at once; how many values came.
+  int cycle() {
+    const unsigned before = generation_;
+    std::vector<std::vector<mapper::Reading>> batches;
+    for (const auto& target : targets_) batches.push_back(batch_of(*target));
+    unsigned done = 0;
+    for (unsigned i = 0; i < units; ++i) {
+      drivers_[i]->read(batches[i], [&](const Status&) { ++done; });
+    }
+    EXPECT_TRUE(run_until([&] { return done == units; }));
+    int values = 0;
+    for (unsigned i = 0; i < units; ++i) {
+      for (const mapper::Reading& reading : batches[i]) {
+        if (!reading.sample || !reading.sample->value) continue;
+        ++values;
+        judge(i + 1, reading, before);
+      }
+    }
+    return values;
+  }
+
+  void judge(unsigned unit, const mapper::Reading& reading, unsigned before) {
+    const auto number = static_cast<std::uint64_t>(std::get<std::int64_t>(*reading.sample->value));
+    const Json& visitor = reading.point.visitor.json();
+    const unsigned first = visitor["offset"].get<unsigned>();
+    const unsigned count = visitor["limit"].get<unsigned>();
+    const auto word_of = [&](unsigned i) {
+      return static_cast<std::uint16_t>(number >> (16 * (count - 1 - i)) & 0xffff);
+    };
+    const unsigned made = word_of(0) & 0xffu;
+    for (unsigned i = 0; i < count; ++i) {
+      ASSERT_EQ(word_of(i) >> 8, word(unit, first + i, 0) >> 8) << "foreign: unit " << unit;
+      ASSERT_EQ(word_of(i) & 0xffu, made) << "half-updated: unit " << unit << " at " << first;
+    }
+    // Generations that began since the read did; 256 of them never fit in one cycle.
+    ASSERT_LE((generation_ - made) & 0xffu, generation_ - before - 1)
+        << "stale: unit " << unit << " at " << first << ": " << made << " of " << generation_;
+  }
+
+  test_support::TempFolder folder_;
+  modbus_sim::Faults faults_;
+  modbus_sim::Simulator simulator_;
+  std::string url_;
+  unsigned generation_ = 0;
+  std::vector<std::unique_ptr<mapper::Target>> targets_;
+  std::vector<std::unique_ptr<mapper::AsyncDriver>> drivers_;
+};
+
+TEST_P(Invariant, ADeliveredValueIsNeverStaleForeignOrHalfUpdated) {
+  open_all();
+  const Case& tried = std::get<1>(GetParam());
+  const auto added = faults_.add(std::string_view(tried.fault));
+  ASSERT_TRUE(added.ok()) << added.status().text();
+  int values = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  // So many that a fault of 25 % has struck often; slow faults get 1.5 s.
+  for (int cycles = 0; cycles < 200 && std::chrono::steady_clock::now() < end; ++cycles) {
+    values += cycle();
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(faults_.entries()[0].struck, 5u);
+  faults_.clear();
+  // And when the fault is over, everything is read again.
+  EXPECT_TRUE(run_until([&] { return cycle() == static_cast<int>(units * 11) || HasFailure(); }));
+  RecordProperty("values", values);
+}
+
+constexpr Case cases[] = {
+    {"late", "late ms=30 probability=0.25"},
+    {"lateAFullCycle", "late ms=120 probability=0.2"},
+    {"behindTheNext", "late after=next probability=0.25"},
+    {"split", "split pieces=4 ms=2 probability=0.25"},
+    {"splitAndTooLate", "split pieces=3 ms=15 probability=0.25"},
+    {"duplicated", "duplicated probability=0.25"},
+    {"duplicatedLater", "duplicated ms=25 probability=0.25"},
+    {"foreignTransaction", "foreign what=transaction probability=0.25"},
+    {"foreignUnit", "foreign what=unit probability=0.25"},
+    {"foreignFunction", "foreign what=function probability=0.25"},
+    {"unsolicited", "foreign what=unsolicited probability=0.3"},
+    {"truncated", "truncated probability=0.2"},
+    {"wrongCrc", "wrong-crc probability=0.25"},
+    {"exception", "exception code=4 probability=0.25"},
+    {"silence", "silence probability=0.25"},
+    {"reset", "reset probability=0.25"},
+    {"dead", "dead unit=2 probability=0.5"},
+    {"noiseBefore", "noise probability=0.2"},
+    {"noiseWithin", "noise where=within probability=0.2"},
+    {"noiseAfter", "noise where=after probability=0.2"},
+    {"garbageLength", "garbage-length probability=0.2"},
+};
+
+constexpr Wire wires[] = {
+    {"tcp", "tcp://127.0.0.1:0", "", ""},
+};
+
+INSTANTIATE_TEST_SUITE_P(Wires, Invariant,
+                         ::testing::Combine(::testing::ValuesIn(wires), ::testing::ValuesIn(cases)),
+                         [](const auto& test) {
+                           return cat(std::get<0>(test.param).name, "_",
+                                      std::get<1>(test.param).name);
+                         });
+
+}  // namespace
+}  // namespace modbus_test
