@@ -79,8 +79,8 @@ Guess guess_one(const mapper::Point& point, const Kind& kind, modbus::Bytes payl
   double number = 0;
   if (value && dmi::to_number(*value, number)) {
     // A float is shown with its own digits, not with those of the double that carries it.
-    guess.value = dmi::to_text(*value, kind.is_float && kind.words == 2 ? dmi::Type::float32
-                                                                        : point.type);
+    guess.value =
+        dmi::to_text(*value, kind.is_float && kind.words == 2 ? dmi::Type::float32 : point.type);
     if (!plausible.says_something()) {
       guess.plausible = kind.is_float && is_usual_float(number);
     }

@@ -13,7 +13,7 @@ namespace modbus_tools {
 
 // What the user knows of the value.
 struct Plausible {
-  std::optional<double> low;   // --plausible 20..30
+  std::optional<double> low;  // --plausible 20..30
   std::optional<double> high;
   std::vector<double> expected;  // --expect 21.5: within 1 %
 

@@ -1,6 +1,7 @@
 // `plan`: the requests a device will be read with, before anybody asks it.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 #include <optional>
 
 #include "base/log.hpp"
@@ -40,7 +41,8 @@ struct PlanFlags {
 };
 
 std::optional<int> parse(int argc, char** argv, PlanFlags& flags) {
-  CLI::App app("Tells which requests Modbus devices will be read with, and what they cost.", argv[0]);
+  CLI::App app("Tells which requests Modbus devices will be read with, and what they cost.",
+               argv[0]);
   app.footer(manual);
   app.add_option("FILE", flags.files, "files with Device and DeviceModel objects")
       ->required()
@@ -65,12 +67,11 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 void print(const ForecastRequest& request, bool points) {
-  std::printf("    %-28s %7zu %7d %6zu %6zu %9.2f ms  %s\n", request.range.to_string().c_str(),
-              request.points.size(), int{request.filled}, request.bytes_out, request.bytes_in,
-              ms(request.time),
-              request.split == modbus::Split::last
-                  ? ""
-                  : std::string(modbus::text(request.split)).c_str());
+  std::printf(
+      "    %-28s %7zu %7d %6zu %6zu %9.2f ms  %s\n", request.range.to_string().c_str(),
+      request.points.size(), int{request.filled}, request.bytes_out, request.bytes_in,
+      ms(request.time),
+      request.split == modbus::Split::last ? "" : std::string(modbus::text(request.split)).c_str());
   if (!request.pins.empty()) std::printf("      pinned: %s\n", joined(request.pins).c_str());
   if (points) std::printf("      %s\n", joined(request.points).c_str());
 }
@@ -79,7 +80,8 @@ void print(const ForecastCycle& cycle, bool points) {
   std::size_t filled = 0;
   for (const ForecastRequest& request : cycle.requests) filled += request.filled;
   std::printf(
-      "  every %lld ms: %zu properties in %zu requests, %zu bytes out, %zu in, %zu addresses filled, "
+      "  every %lld ms: %zu properties in %zu requests, %zu bytes out, %zu in, %zu addresses "
+      "filled, "
       "%.2f ms (%.1f %% of the cycle)\n",
       static_cast<long long>(cycle.cycle.count()), cycle.points, cycle.requests.size(),
       cycle.bytes_out, cycle.bytes_in, filled, ms(cycle.time), cycle.utilisation_pct);

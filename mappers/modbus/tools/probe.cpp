@@ -111,8 +111,8 @@ Status parse_plausible(const std::string& text, Plausible& plausible) {
   double high = 0;
   if (dots == text.npos || !base::parse_double(std::string_view(text).substr(0, dots), low) ||
       !base::parse_double(std::string_view(text).substr(dots + 2), high) || low > high) {
-    return Status(base::Code::invalid, cat("--plausible: \"", text.substr(0, 40),
-                                           "\" is not LOW..HIGH, as 20..30"));
+    return Status(base::Code::invalid,
+                  cat("--plausible: \"", text.substr(0, 40), "\" is not LOW..HIGH, as 20..30"));
   }
   plausible.low = low;
   plausible.high = high;
@@ -126,8 +126,7 @@ Result<Probe> probe_of(const ProbeFlags& flags) {
   const Result<std::vector<std::uint8_t>> units = parse_units(flags.units);
   if (!units) return Status(units.status().code(), cat("--units: ", units.status().text()));
   probe.endpoint = *endpoint;
-  probe.search_speed =
-      endpoint->transport == modbus::Transport::serial && !states_speed(flags.url);
+  probe.search_speed = endpoint->transport == modbus::Transport::serial && !states_speed(flags.url);
   probe.units = *units;
   probe.timeout = milliseconds(flags.timeout_ms);
   probe.table = flags.table == "input" ? Table::input : Table::holding;
@@ -246,8 +245,8 @@ class Prober {
       if (loop_.interrupted()) break;
       ++tried_;
       if (answer.is_alive()) tell(unit, answer);
-      progress.tell(cat("asked ", tried_, " of ", probe_.units.size(), " units, ", alive_.size(),
-                        " answer"));
+      progress.tell(
+          cat("asked ", tried_, " of ", probe_.units.size(), " units, ", alive_.size(), " answer"));
     }
     return Status();
   }

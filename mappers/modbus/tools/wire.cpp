@@ -85,9 +85,8 @@ Wire::Answer Wire::ask_once(std::uint8_t unit, const Pdu& request, milliseconds 
   line_->send(sent);
   if (!loop_.turn_until([this] { return answer_.has_value(); }, timeout + grace)) {
     line_->close();
-    return {loop_.interrupted() ? interrupted_status() : Status(Code::timeout, "no answer"),
-            {},
-            {}};
+    return {
+        loop_.interrupted() ? interrupted_status() : Status(Code::timeout, "no answer"), {}, {}};
   }
   answer_->time = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - begin);
@@ -111,8 +110,8 @@ Result<std::vector<std::uint16_t>> Wire::read(std::uint8_t unit, const Range& ra
     const Range part{range.table, static_cast<std::uint16_t>(first), count};
     const Answer answer = ask(unit, modbus::read_request(part), timeout);
     if (!answer.status.ok()) {
-      return Status(answer.status.code(), cat("unit ", int{unit}, ", ", part.to_string(), ": ",
-                                              answer.status.text()));
+      return Status(answer.status.code(),
+                    cat("unit ", int{unit}, ", ", part.to_string(), ": ", answer.status.text()));
     }
     const Bytes payload = modbus::payload(Bytes(answer.pdu));
     for (std::uint16_t i = 0; i < count; ++i) words.push_back(modbus::word_at(payload, i));
