@@ -100,8 +100,7 @@ void take_write_once(Point& point, Mistakes& mistakes) {
   if (!once) {
     mistakes.push_back(once.status());
   } else if (*once && !point.writable) {
-    mistakes.push_back(
-        invalid(cat(point.visitor.path(), ".writeOnce"), "the model says ReadOnly"));
+    mistakes.push_back(invalid(cat(point.visitor.path(), ".writeOnce"), "the model says ReadOnly"));
   } else {
     point.write_once = *once;
   }

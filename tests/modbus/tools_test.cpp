@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "base/text.hpp"
@@ -448,6 +449,71 @@ TEST_F(SunspecDefinition, RepeatsAsOftenAsThereIsRoomOrAsAPointSays) {
   EXPECT_TRUE(status_of(group(cat(R"(,"groups":[{"name":"g","count":999,)", points, "}]"))).ok());
   EXPECT_EQ(count_, 1 + 5u);
   EXPECT_THAT(told_, HasSubstr("less than the definition"));
+}
+
+TEST_F(SunspecDefinition, OfTooManyGroupsIsRefused) {
+  std::string empty = R"({"name":"e"})";
+  for (int i = 1; i < 11'000; ++i) empty += R"(,{"name":"e"})";
+  EXPECT_THAT(status_of(group(R"(,"groups":[)" + empty + "]")).text(),
+              HasSubstr("more than 10000 groups"));
+}
+
+// Whatever stands in a definition: points lie within the model, or a text says what is wrong.
+TEST_F(SunspecDefinition, ChangedAtRandomIsReadOrRefused) {
+  const std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE(cat("seed ", seed));
+  std::mt19937 random(seed);
+  std::ifstream in(definitions + "/model_160.json");
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const dmi::Json original = dmi::parse_json(text).value().flatten();
+  const dmi::Json values[] = {0,
+                              -1,
+                              65535,
+                              1e300,
+                              "",
+                              "N",
+                              "int64",
+                              nullptr,
+                              "DCA",
+                              true,
+                              7,
+                              "pad",
+                              "string",
+                              dmi::Json::array(),
+                              "enum16",
+                              dmi::Json::object(),
+                              std::string(100, 'x')};
+  for (int round = 0; round < 3000; ++round) {
+    dmi::Json flat = original;
+    for (int change = 0; change < 3; ++change) {
+      auto leaf = flat.begin();
+      std::advance(leaf, random() % flat.size());
+      if (random() % 3 == 0) {
+        flat.erase(leaf);
+      } else {
+        *leaf = values[random() % std::size(values)];
+      }
+    }
+    modbus_tools::sunspec::Found found{160, 65000, 0, {160, 0}};
+    found.length = static_cast<std::uint16_t>(random() % 40);
+    for (int i = 0; i < found.length; ++i) {
+      found.words.push_back(static_cast<std::uint16_t>(random() % 5));
+    }
+    dmi::Json json;
+    try {
+      json = flat.unflatten();
+    } catch (const dmi::Json::exception&) {  // the test's own: an array with a hole
+      continue;
+    }
+    auto points = modbus_tools::sunspec::points_of(json, found, [](const std::string&) {});
+    if (!points) continue;
+    for (const auto& point : *points) {
+      EXPECT_GE(point.address, found.address);
+      EXPECT_LE(point.address + point.size, found.address + static_cast<int>(found.words.size()));
+    }
+    modbus_tools::sunspec::to_yaml({"n", "default", 1}, modbus::Endpoint(), {found},
+                                   std::move(*points));
+  }
 }
 
 TEST_F(SunspecDefinition, LeavesOutWhatItDoesNotKnow) {

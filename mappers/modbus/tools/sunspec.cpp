@@ -20,6 +20,9 @@ namespace {
 // Groups in groups: the deepest public model has four levels.
 constexpr int max_depth = 8;
 constexpr std::size_t max_name = 64;
+// Groups of one model, repeats included. The largest real ones have some hundreds; without a limit
+// a small file could keep us busy for hours.
+constexpr std::size_t max_groups = 10'000;
 constexpr std::size_t max_symbols = 4096;
 
 // Registers of a type; 0: as many as the definition says.
@@ -116,6 +119,7 @@ class Reader {
   Status read_group(const Json& group, const std::string& path, const std::string& prefix,
                     Scope scope, int depth) {
     if (depth > max_depth) return invalid(path, cat("deeper than ", max_depth, " groups"));
+    if (++groups_ > max_groups) return invalid(path, cat("more than ", max_groups, " groups"));
     const auto points = group.find("points");
     if (points != group.end() && !points->is_array())
       return invalid(path + ".points", "is no list");
@@ -260,6 +264,7 @@ class Reader {
   const Note& note_;
   std::string model_;
   std::size_t position_ = 0;  // in found_.words
+  std::size_t groups_ = 0;
   bool ended_ = false;
   std::vector<Point> points_;
 };
