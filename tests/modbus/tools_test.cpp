@@ -381,6 +381,37 @@ TEST_F(Tool, ScanWithoutSunspecEndsWithOne) {
   EXPECT_EQ(content(folder_ / "scan.yaml"), "");
 }
 
+TEST_F(Tool, LintTellsEveryMistakeOfSettingsAndVisitors) {
+  const std::string file = folder_ / "bad.yaml";
+  std::ofstream(file) << R"(kind: DeviceModel
+metadata: {name: m}
+spec:
+  properties:
+  - {name: a, type: INT, accessMode: ReadOnly, visitors: {configData: {register: Holding, offset: 3}}}
+  - {name: b, type: INT, accessMode: ReadOnly}
+---
+kind: Device
+metadata: {name: d}
+spec:
+  deviceModelRef: {name: m}
+  protocol: {protocolName: modbus, configData: {ip: h, port: 99999, timout: 3}}
+  properties:
+  - {name: a}
+  - {name: b, visitors: {configData: {register: InputRegister, offset: 70000, scal: 3}}}
+)";
+  const auto lint = tool({"lint", file});
+  EXPECT_EQ(lint.exit, 1);
+  for (const char* line :
+       {"bad.yaml:5:82: default/m: spec.properties[0].visitors.configData.register: \"Holding\"",
+        "bad.yaml:12:62: default/d.protocol.configData.port: 99999 is above 65535",
+        "bad.yaml:12:77: default/d.protocol.configData.timout: unknown key",
+        "bad.yaml:15:72: default/d.properties.b.visitors.configData.offset: 70000 is above",
+        "bad.yaml:15:85: default/d.properties.b.visitors.configData.scal: unknown key"}) {
+    EXPECT_THAT(lint.output, HasSubstr(line));
+  }
+  EXPECT_THAT(lint.output, HasSubstr("5 mistakes in 1 file"));
+}
+
 TEST_F(Tool, PlanTellsRequestsBytesAndTime) {
   const auto plan =
       tool({"plan", std::string(PROJECT_SOURCE) + "/examples/plant/plant.yaml", "--points"});
