@@ -45,10 +45,10 @@ Pdu read_registers(const std::vector<std::uint16_t>& table, Bytes request) {
   return pdu;
 }
 
-// A write repeats the first five bytes of its request.
-Pdu echo(Bytes request) {
+// A write repeats the first five bytes of its request, a mask write all seven.
+Pdu echo(Bytes request, std::size_t size = 5) {
   Pdu pdu;
-  for (const std::uint8_t byte : request.first(5)) pdu.byte(byte);
+  for (const std::uint8_t byte : request.first(size)) pdu.byte(byte);
   return pdu;
 }
 
@@ -66,6 +66,16 @@ Pdu write_register(Memory& memory, Bytes request) {
   if (address >= memory.holding.size()) return exception(request[0], modbus::illegal_data_address);
   memory.holding[address] = modbus::word_at(request.subspan(3), 0);
   return echo(request);
+}
+
+Pdu mask_write(Memory& memory, Bytes request) {
+  const std::size_t address = modbus::word_at(request.subspan(1), 0);
+  if (address >= memory.holding.size()) return exception(request[0], modbus::illegal_data_address);
+  const std::uint16_t and_mask = modbus::word_at(request.subspan(3), 0);
+  const std::uint16_t or_mask = modbus::word_at(request.subspan(5), 0);
+  std::uint16_t& word = memory.holding[address];
+  word = static_cast<std::uint16_t>((word & and_mask) | (or_mask & ~and_mask));
+  return echo(request, 7);
 }
 
 Pdu write_many(Memory& memory, Bytes request) {
@@ -103,8 +113,9 @@ Pdu answer(Memory& memory, Bytes request) {
   assert(!request.empty());
   const bool many = request[0] == static_cast<std::uint8_t>(Function::write_coils) ||
                     request[0] == static_cast<std::uint8_t>(Function::write_registers);
-  if (many ? request.size() < 6 : request.size() != 5) {
-    const bool known = many || (request[0] >= 1 && request[0] <= 6);
+  const bool mask = request[0] == static_cast<std::uint8_t>(Function::mask_write);
+  if (many ? request.size() < 6 : request.size() != (mask ? 7 : 5)) {
+    const bool known = many || mask || (request[0] >= 1 && request[0] <= 6);
     return exception(request[0], known ? modbus::illegal_data_value : modbus::illegal_function);
   }
   switch (static_cast<Function>(request[0])) {
@@ -123,6 +134,8 @@ Pdu answer(Memory& memory, Bytes request) {
     case Function::write_coils:
     case Function::write_registers:
       return write_many(memory, request);
+    case Function::mask_write:
+      return mask_write(memory, request);
   }
   return exception(request[0], modbus::illegal_function);
 }
