@@ -103,6 +103,7 @@ TEST(CodecScale, FactorIsTheValuesOwnAndExact) {
     return read(scaled, {raw, 0, 0, exponent});
   };
   EXPECT_EQ(*value(215, 0xffff), Value(21.5));
+  EXPECT_EQ(*value(3, 0xffff), Value(0.3));
   EXPECT_EQ(*value(0xff29, 0xffff), Value(-21.5));
   EXPECT_EQ(*value(215, 2), Value(21500.0));
   EXPECT_EQ(*value(215, 0), Value(215.0));
