@@ -61,11 +61,13 @@ struct Text {
   Padding padding = Padding::nul;
   bool swap_bytes = false;  // isSwap: the two bytes of every register
   bool swap_words = false;  // isRegisterSwap: the order of all registers
+  friend bool operator==(const Text&, const Text&) = default;
 };
 
 struct Label {
   std::int64_t number;
   std::string text;
+  friend bool operator==(const Label&, const Label&) = default;
 };
 
 enum class WriteFunction : std::uint8_t {
@@ -87,6 +89,7 @@ struct WriteRule {
   // In the unit of decode()'s values. None: 1e-6 of the value for floats, else 0.
   std::optional<double> tolerance = {};
   std::chrono::milliseconds verify_timeout{2000};
+  friend bool operator==(const WriteRule&, const WriteRule&) = default;
 };
 
 struct Extra {
@@ -96,6 +99,7 @@ struct Extra {
   bool nan_not_available = false;                  // every NaN
   std::optional<std::uint16_t> scale_offset = {};  // register of the power of ten, same table
   WriteRule write;
+  friend bool operator==(const Extra&, const Extra&) = default;
 };
 
 struct Place {
