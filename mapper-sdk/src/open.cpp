@@ -19,6 +19,7 @@ class Kept final : public AsyncDriver {
   void write(std::span<Command> batch, Done done) override {
     driver_->write(batch, std::move(done));
   }
+  bool hurry() override { return driver_->hurry(); }
 
  private:
   std::shared_ptr<const Target> target_;

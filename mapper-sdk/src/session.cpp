@@ -70,6 +70,8 @@ bool Session::in_call() const {
 
 void Session::close() {
   timer_.stop();
+  haste_ = Haste::possible;
+  read_back_.clear();
   opening_.reset();
   if (mailbox_) mailbox_->close();
   mailbox_.reset();

@@ -137,6 +137,7 @@ class Session {
   bool start_read();
   void read_batch(Phase phase);
   void finish_read(base::Status status);
+  void hurry();
   void take_sample(std::size_t point, dmi::Sample sample);
   void fail_all(const base::Status& why, bool only_unread = false);
   base::Status named(base::Status status) const;
@@ -170,6 +171,9 @@ class Session {
   std::vector<std::size_t> read_back_;  // just written
   std::vector<std::size_t> held_;       // failed to write in a way that may pass: not before…
   base::SteadyTime held_until_{};
+  // A read is cut short for a write, and the next one is not, so that writes never end polling.
+  enum class Haste : std::uint8_t { possible, asked, used };
+  Haste haste_ = Haste::possible;
   bool may_pend_ = false;  // false: twin_.pending() is empty or held, no need to look
   std::uint64_t overruns_ = 0;
 

@@ -163,8 +163,16 @@ void Session::read_batch(Phase phase) {
   driver_->read(batch_, [this](Status status) { finish_read(std::move(status)); });
 }
 
+// A large device may take a while to be read: what is desired now does not wait for all of it.
+void Session::hurry() {
+  const bool polling = phase_ == Phase::reading && read_back_.empty();
+  if (!polling || !may_pend_ || haste_ != Haste::possible) return;
+  if (driver_->hurry()) haste_ = Haste::asked;
+}
+
 void Session::finish_read(Status status) {
   const bool verifying = phase_ == Phase::verifying;
+  const bool cut_short = haste_ == Haste::asked && !verifying;
   assert(verifying || phase_ == Phase::reading);
   end_call();
   for (Reading& reading : batch_) {
@@ -172,8 +180,16 @@ void Session::finish_read(Status status) {
   }
   for (Group& group : groups_) {
     // Only what took longer than its own cycle: one that became due beside it is merely late.
-    if (std::exchange(group.reading, false)) skip(group, context_.loop.now());
+    if (!std::exchange(group.reading, false)) continue;
+    if (cut_short) {
+      group.due -= group.cycle;  // its place in the grid again: after the write it is read whole
+    } else {
+      skip(group, context_.loop.now());
+    }
   }
+  const bool polled = !verifying && read_back_.empty();
+  read_back_.clear();
+  if (polled) haste_ = cut_short ? Haste::used : Haste::possible;
   if (!status.ok()) return lost(std::move(status));
   reached();
   if (verifying) accept_held();

@@ -26,6 +26,7 @@ void Session::update(dmi::Device device, const dmi::DeviceModel* model) {
   }
   if (!openable_ || !same(*target_, *target)) return adopt(std::move(*target));
   desire_all();
+  hurry();
   step();
 }
 

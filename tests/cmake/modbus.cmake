@@ -11,3 +11,14 @@ if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/modbus_plan.cpp)
   target_link_libraries(bench_modbus_plan PRIVATE project_options modbus mapper test_support Threads::Threads)
   add_dependencies(bench_modbus_plan modbus-plant)
 endif()
+
+# The SDK's sessions are not public, and part of what these measure.
+foreach(name modbus_write modbus_rtu)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/${name}.cpp)
+    add_executable(bench_${name} bench/${name}.cpp)
+    target_include_directories(bench_${name} PRIVATE
+      ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/mapper-sdk/src)
+    target_link_libraries(bench_${name} PRIVATE project_options modbus mapper test_support Threads::Threads)
+    add_dependencies(bench_${name} modbus-plant)
+  endif()
+endforeach()

@@ -80,6 +80,72 @@ TEST(Session, ReadsDuePointsAsOneBatchAndKeepsTheCadence) {
   EXPECT_EQ(plant.sample(0).value, Value(1.0));
 }
 
+// A driver that reads one point per 10 ms and can be told to hurry.
+class Slow final : public AsyncDriver {
+ public:
+  Slow(base::Loop& loop, std::vector<std::string>& log) : timer_(loop), log_(log) {}
+  void read(std::span<Reading> batch, Done done) override {
+    batch_ = batch;
+    done_ = std::move(done);
+    hurried_ = false;
+    next_ = 0;
+    read_one();
+  }
+  void write(std::span<Command> batch, Done done) override {
+    log_.push_back("write");
+    for (Command& command : batch) command.status = Status();
+    timer_.start(10ms, [done] { done(Status()); });
+  }
+  bool hurry() override { return hurried_ = true; }
+
+ private:
+  void read_one() {
+    timer_.start(10ms, [this] {
+      log_.push_back(batch_[next_].point.name);
+      batch_[next_++].sample.emplace(Value(1.0), base::Time{});
+      if (next_ < batch_.size() && !hurried_) return read_one();
+      const Done done = std::exchange(done_, nullptr);
+      done(Status());
+    });
+  }
+  base::Timer timer_;
+  std::vector<std::string>& log_;
+  std::span<Reading> batch_;
+  std::size_t next_ = 0;
+  bool hurried_ = false;
+  Done done_;
+};
+
+TEST(Session, AReadIsCutShortForAWriteAndTheNextOneIsNot) {
+  base::ManualLoop loop;
+  base::Repeats repeats;
+  std::vector<std::string> log;
+  SessionContext context{loop,
+                         opener_of(loop,
+                                   [&](const Target&, Sink) {
+                                     return base::Result<std::unique_ptr<AsyncDriver>>(
+                                         std::make_unique<Slow>(loop, log));
+                                   }),
+                         "fake",
+                         repeats,
+                         [](Session&) {},
+                         false};
+  const dmi::DeviceModel model = model_of({"a", "b", "c", "d"});
+  const dmi::Device device = device_of("d", {"a", "b", "c", "d"}, 100);
+  Session session(context, device.id);
+  session.update(device, &model);
+  loop.advance(115ms);  // in the second read, of b
+  log.clear();
+  session.update(desiring(device, 3, "7"), &model);
+  loop.advance(30ms);
+  EXPECT_THAT(log, ElementsAre("b", "write", "d"));
+  session.update(desiring(device, 3, "8"), &model);
+  loop.advance(60ms);
+  EXPECT_THAT(log, ElementsAre("b", "write", "d", "a", "b", "c", "d", "write", "d"));
+  EXPECT_EQ(session.overruns(), 0u);
+  EXPECT_EQ(session.state(), "online");
+}
+
 TEST(Session, AnOverrunIsSkippedForwardAndCounted) {
   Plant plant(250ms);
   plant.fleet.put(model_of({"a"}));

@@ -79,7 +79,8 @@ TEST_F(Rig, LibmodbusServerIsReadAndWritten) {
   EXPECT_EQ(*batch[1].sample->value, Value(std::int64_t{150}));
   EXPECT_EQ(*batch[2].sample->value, Value(true));
   EXPECT_EQ(batch[5].sample->status.text(),
-            "unit 1 refused input 500: illegal data address (exception 02)");
+            "unit 1 refused input 500: illegal data address (exception 02); quarantined, asked "
+            "again after 1 min");
 
   std::vector<mapper::Command> commands = {{target.points[0], 61.25, {}},
                                            {target.points[3], true, {}},

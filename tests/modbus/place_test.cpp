@@ -1,5 +1,4 @@
 #include "modbus/place.hpp"
-#include "modbus/settings.hpp"
 
 #include <gmock/gmock.h>
 
@@ -244,41 +243,6 @@ TEST(Place, SdkKeysAndPinAreKnown) {
 
 base::Result<Settings> settings(const Json& json) {
   return parse_settings(dmi::Config(json, "boiler.protocol.configData"));
-}
-
-TEST(Settings, DefaultsAreThoseOfTheManual) {
-  const auto made = settings(Json{{"ip", "plc1"}});
-  ASSERT_TRUE(made.ok());
-  EXPECT_EQ(made->endpoint.host, "plc1");
-  EXPECT_EQ(made->endpoint.port, 502);
-  EXPECT_EQ(made->unit, 1);
-  EXPECT_EQ(made->timeout, std::chrono::seconds(1));
-  EXPECT_EQ(made->max_registers, 125);
-  EXPECT_EQ(made->max_bits, 2000);
-  EXPECT_EQ(made->max_gap, 16);
-}
-
-TEST(Settings, EveryMistakeNamesItsPathAndLimit) {
-  const std::string path = "boiler.protocol.configData.";
-  const struct {
-    Json json;
-    std::string text;
-  } cases[] = {{Json::object(), path + "ip: missing"},
-               {Json{{"ip", ""}}, path + "ip: a name or address"},
-               {Json{{"ip", "a"}, {"port", 0}}, path + "port: 0 is below 1"},
-               {Json{{"ip", "a"}, {"port", 65536}}, path + "port: 65536 is above 65535"},
-               {Json{{"ip", "a"}, {"slaveID", 256}}, path + "slaveID: 256 is above 255"},
-               {Json{{"ip", "a"}, {"timeout", 5}}, path + "timeout: 5 is below 10"},
-               {Json{{"ip", "a"}, {"maxRegisters", 126}}, path + "maxRegisters: 126 is above 125"},
-               {Json{{"ip", "a"}, {"maxBits", 2001}}, path + "maxBits: 2001 is above 2000"},
-               {Json{{"ip", "a"}, {"maxGap", -1}}, path + "maxGap: -1 is below 0"},
-               {Json{{"ip", "a"}, {"serialPort", "/dev/ttyS0"}}, path + "serialPort: unknown key"}};
-  for (const auto& one : cases) {
-    const auto made = settings(one.json);
-    ASSERT_FALSE(made.ok()) << one.text;
-    EXPECT_EQ(made.status().code(), Code::invalid);
-    EXPECT_THAT(made.status().text(), HasSubstr(one.text));
-  }
 }
 
 }  // namespace

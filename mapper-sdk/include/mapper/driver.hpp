@@ -103,6 +103,10 @@ class AsyncDriver {
   virtual ~AsyncDriver() = default;
   virtual void read(std::span<Reading> batch, Done done) = 0;
   virtual void write(std::span<Command> batch, Done done);  // default: unsupported, each
+  // A write waits for the read in progress. Returns whether the driver ends it early, with ok; the
+  // samples it does not get to stay empty, and the batch is asked for again. Like read, it must not
+  // call done from within. Default: the read ends when it ends.
+  virtual bool hurry() { return false; }
 };
 
 // A verb of a mapper's own beside those of the SDK (`read`, `write`, `lint`): `modbus-mapper

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -127,7 +128,7 @@ class Bus final : public Link {
   void missed(Entry entry, const base::Status& status);
   void cut(Entry entry, const base::Status& why);
   void unanswered(const Entry& entry);
-  void fail_waiting(int unit, const base::Status& why);
+  void fail_waiting(std::optional<std::uint8_t> unit, const base::Status& why);  // none: all
   void fail_later(std::shared_ptr<Transaction> transaction, std::string why);
   static void finish(const Entry& entry, const base::Status& status, Bytes answer = {});
 

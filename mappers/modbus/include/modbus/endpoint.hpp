@@ -6,7 +6,10 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/status.hpp"
 #include "dmi/config.hpp"
@@ -71,5 +74,9 @@ base::Result<Endpoint> parse_endpoint(const dmi::Config& protocol);
 // when none of them is there.
 base::Result<std::optional<Endpoint>> parse_backup(const dmi::Config& protocol,
                                                    const Endpoint& primary);
+// Every mistake of both at once, for lint; empty: there is none.
+std::vector<base::Status> check_endpoint(const dmi::Config& protocol);
+// All keys of both, for whoever checks that no other is there.
+std::span<const std::string_view> endpoint_keys();
 
 }  // namespace modbus

@@ -40,6 +40,8 @@ enum Exception : std::uint8_t {
   illegal_function = 1,
   illegal_data_address = 2,
   illegal_data_value = 3,
+  device_failure = 4,  // some units say it of addresses that they do not have
+  acknowledge = 5,     // accepted, but it takes a while
   gateway_no_path = 10,
   gateway_no_answer = 11,
 };

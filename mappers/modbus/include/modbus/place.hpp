@@ -117,6 +117,7 @@ struct Place {
   std::uint16_t elements = 0;               // of an array
   std::shared_ptr<const Extra> extra = {};  // null: all defaults. Shared by copies
   std::string pin = {};  // points with the same one are read in one request; "" with any or none
+  friend bool operator==(const Place&, const Place&) = default;  // extra: by address
 };
 static_assert(sizeof(Place) <= 96);
 

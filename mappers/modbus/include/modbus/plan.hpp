@@ -1,6 +1,8 @@
-// Points to as few read requests as the protocol, the unit and the gaps allow. Pure.
+// Points to the read requests that take the least time on their line, within what the protocol, the
+// unit and its owner allow. Pure.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -9,23 +11,42 @@
 
 namespace modbus {
 
+// What a read costs on a line: request, and byte for every byte of values in its answer.
+struct LinkCost {
+  std::chrono::nanoseconds request{2'000'000};
+  std::chrono::nanoseconds byte{80};
+  friend bool operator==(const LinkCost&, const LinkCost&) = default;
+
+  std::chrono::nanoseconds of(const Range& range) const {
+    return request + byte * (is_bits(range.table) ? (range.count + 7) / 8 : 2 * range.count);
+  }
+};
+
 struct Limits {
   std::uint16_t max_registers = max_read_registers;
   std::uint16_t max_bits = max_read_bits;
-  std::uint16_t max_gap = 16;  // in registers; 16 bits count as one register
+  // Registers nobody asked for between two points of a request; 16 bits count as one.
+  std::uint16_t max_gap = max_read_registers;
+  std::vector<Range> forbidden;  // in no request
+  LinkCost cost;
+  friend bool operator==(const Limits&, const Limits&) = default;
+
+  std::uint32_t longest(Table table) const { return is_bits(table) ? max_bits : max_registers; }
 };
 
-// What may be read together with a point's neighbours.
-enum class Join : std::uint8_t {
-  across_gaps,  // up to max_gap addresses nobody asked for
-  adjacent,     // only what touches: an address in a gap was refused
-  alone,        // nothing: the point itself was refused
+// Two addresses, perhaps the same, that are not to be in one request: between them is something
+// that spoils it.
+struct Barrier {
+  Table table = Table::holding;
+  std::uint16_t low = 0;
+  std::uint16_t high = 0;
+  friend bool operator==(const Barrier&, const Barrier&) = default;
 };
 
 struct Wanted {
-  Range range;           // not longer than the limits (asserts)
-  std::uint32_t id = 0;  // the caller's name for it
-  Join join = Join::across_gaps;
+  Range range;            // not longer than the limits, in no forbidden range (asserts)
+  std::uint32_t id = 0;   // the caller's name for it
+  std::uint32_t pin = 0;  // those with the same one are read in one request; 0: none
 };
 
 struct Request {
@@ -43,8 +64,16 @@ struct Plan {
   }
 };
 
-// Every wanted range lies whole in exactly one request; no request is beyond the limits; the
-// requests are the fewest under these rules, ordered by table and address.
-Plan make_plan(std::vector<Wanted> wanted, const Limits& limits);
+// Every wanted range lies whole in exactly one request, every pin as well; no request is beyond the
+// limits, touches a forbidden address or crosses a barrier, but for one range or pin that does so
+// alone. Under these rules the sum of the requests' costs is the least; among equals, the fewest
+// requests. Ordered by table and address; members by address.
+// The hull of a pin must be of one table, within the limits and allowed (asserts).
+Plan make_plan(std::vector<Wanted> wanted, const Limits& limits,
+               std::span<const Barrier> barriers = {});
+
+// The smallest range that holds both, of one table.
+Range hull_of(const Range& one, const Range& other);
+bool overlap(const Range& one, const Range& other);
 
 }  // namespace modbus

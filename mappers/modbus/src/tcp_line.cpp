@@ -1,0 +1,104 @@
+#include "tcp_line.hpp"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/write.hpp>
+
+namespace modbus {
+
+void TcpLine::open() {
+  Error not_numeric;
+  const auto address = asio::ip::make_address(endpoint_.host, not_numeric);
+  if (!not_numeric) {
+    return connect_to(tcp::resolver::results_type::create(
+        tcp::endpoint(address, endpoint_.port), endpoint_.host, ""));
+  }
+  resolver_ = std::make_unique<tcp::resolver>(io_);
+  resolver_->async_resolve(endpoint_.host, std::to_string(endpoint_.port),
+                           tcp::resolver::numeric_service,
+                           guarded([this](const Error& error, const auto& endpoints) {
+                             if (error) return no_connection(error.message());
+                             connect_to(endpoints);
+                           }));
+}
+
+void TcpLine::connect_to(const tcp::resolver::results_type& endpoints) {
+  asio::async_connect(socket_, endpoints,
+                      guarded([this](const Error& error, const auto& /*endpoint*/) {
+                        if (error) return no_connection(error.message());
+                        resolver_.reset();
+                        socket_is_open();
+                      }));
+}
+
+void TcpLine::socket_is_open() {
+  // Failing to set these costs delay, not correctness.
+  Error ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
+  listen();
+  opened();
+}
+
+Error TcpLine::write(Bytes frame) {
+  // 12 bytes nearly always fit in the socket's buffer: no trip through the reactor.
+  Error error;
+  const std::size_t count = socket_.write_some(asio::buffer(frame.data(), frame.size()), error);
+  if (error && error != asio::error::would_block) return error;
+  if (count == frame.size()) return {};
+  const Bytes rest = frame.subspan(count);
+  rest_.assign(rest.begin(), rest.end());
+  // An error shows up in readable() too, which ends the connection.
+  asio::async_write(socket_, asio::buffer(rest_), guarded([this](const Error& failed, std::size_t) {
+                      rest_.clear();
+                      if (!failed) written();
+                    }));
+  return {};
+}
+
+void TcpLine::listen() {
+  socket_.async_wait(tcp::socket::wait_read,
+                     guarded([this](const Error& error) { readable(error); }));
+}
+
+void TcpLine::readable(const Error& waited) {
+  Error error = waited;
+  const std::span<std::uint8_t> space = dialogue_->space();
+  const std::size_t count =
+      error ? 0 : socket_.read_some(asio::buffer(space.data(), space.size()), error);
+  if (error == asio::error::would_block) return listen();
+  if (error) return lost(error);
+  dialogue_->received(count);
+  if (!digest()) return;
+  listen();
+  digested();
+}
+
+bool TcpLine::has_bytes() {
+  Error error;
+  return socket_.available(error) > 0;
+}
+
+void TcpLine::drain() {
+  Error error;
+  while (!error && socket_.available(error) > 0) {
+    const std::span<std::uint8_t> space = dialogue_->space();
+    dialogue_->received(socket_.read_some(asio::buffer(space.data(), space.size()), error));
+    // Only RTU drains, and nothing is awaited: these are frames to count, and nothing fails.
+    if (!digest()) return;
+  }
+  dialogue_->boundary();
+}
+
+void TcpLine::shut() {
+  Error ignored;  // it is being thrown away
+  socket_.close(ignored);
+  resolver_.reset();
+  rest_.clear();
+}
+
+std::shared_ptr<Line> tcp_line(asio::io_context& io, const Endpoint& endpoint,
+                               Line::Client& client) {
+  return std::make_shared<TcpLine>(io, endpoint, client);
+}
+
+}  // namespace modbus
