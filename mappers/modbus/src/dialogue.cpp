@@ -176,8 +176,7 @@ Clock::time_point RtuDialogue::clear_at(const Line::Request& request) const {
   Clock::time_point clear{};
   if (request.broadcast) return clear;
   for (const Missed& missed : missed_) {
-    const bool alike =
-        missed.unit == request.unit && missed.function == request.pdu->bytes()[0];
+    const bool alike = missed.unit == request.unit && missed.function == request.pdu->bytes()[0];
     if (alike) clear = std::max(clear, missed.until);
   }
   return clear;

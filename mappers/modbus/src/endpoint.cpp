@@ -16,14 +16,15 @@ using base::Status;
 namespace {
 
 constexpr std::array<std::string_view, 19> keys = {
-    "transport", "framing",    "ip",         "port",     "peer",     "serialPort",       "baudRate",
-    "dataBits",  "parity",     "stopBits",   "serialType", "caFile", "certFile",         "keyFile",
-    "serverName", "verifyServer", "backupIp", "backupPort", "backupSerialPort"};
+    "transport",       "framing",  "ip",         "port",         "peer",       "serialPort",
+    "baudRate",        "dataBits", "parity",     "stopBits",     "serialType", "caFile",
+    "certFile",        "keyFile",  "serverName", "verifyServer", "backupIp",   "backupPort",
+    "backupSerialPort"};
 
 // What libmodbus knows to set; it takes any other for 9600 without a word.
-constexpr std::array<int, 21> bauds = {
-    110,    300,    600,    1200,   2400,    4800,    9600,    19200,   38400,   57600,  115200,
-    230400, 460800, 500000, 576000, 921600,  1000000, 1152000, 1500000, 2000000, 2500000};
+constexpr std::array<int, 21> bauds = {110,    300,    600,     1200,    2400,    4800,    9600,
+                                       19200,  38400,  57600,   115200,  230400,  460800,  500000,
+                                       576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000};
 
 constexpr std::array<std::string_view, 5> transports = {"tcp", "tls", "listen", "udp", "serial"};
 
@@ -192,9 +193,9 @@ std::optional<Endpoint> read_backup(Reader& reader, const Endpoint& primary) {
     backup.serial.port = reader.name("backupSerialPort", max_path, "a device file");
   } else {
     if (!reader.has("backupIp") && !reader.has("backupPort")) return std::nullopt;
-    if (reader.has("backupIp")) backup.host = reader.name("backupIp", max_host, "a name or address");
-    backup.port =
-        static_cast<std::uint16_t>(reader.integer("backupPort", primary.port, 1, 65535));
+    if (reader.has("backupIp"))
+      backup.host = reader.name("backupIp", max_host, "a name or address");
+    backup.port = static_cast<std::uint16_t>(reader.integer("backupPort", primary.port, 1, 65535));
   }
   if (backup == primary) {
     reader.fail(primary.transport == Transport::serial ? "backupSerialPort" : "backupIp",

@@ -133,8 +133,8 @@ class ListenLine final : public TcpLine, private Dialled {
   std::shared_ptr<Acceptor> acceptor_;
   asio::ip::address peer_;  // of endpoint_.peer
   asio::ip::address from_;  // who dialled in last
-  bool waits_ = false;      // the client knows that nobody has dialled in, and is told when one does
-  tcp::socket dialled_;     // in place of a connection whose end the client is still to deal with
+  bool waits_ = false;   // the client knows that nobody has dialled in, and is told when one does
+  tcp::socket dialled_;  // in place of a connection whose end the client is still to deal with
 };
 
 // The text of why it cannot listen; "": it does.

@@ -21,9 +21,8 @@ SocketLine::SocketLine(asio::io_context& io, const Endpoint& endpoint, Client& c
       timer_(io) {}
 
 void SocketLine::later(std::function<void()> call) {
-  asio::post(io_, [run = guarded([call = std::move(call)](const Error&) { call(); })] {
-    run(Error());
-  });
+  asio::post(io_,
+             [run = guarded([call = std::move(call)](const Error&) { call(); })] { run(Error()); });
 }
 
 void SocketLine::connect() {

@@ -89,9 +89,12 @@ class SocketLine : public Line, public std::enable_shared_from_this<SocketLine> 
   bool looked_again_ = false;
 };
 
-std::shared_ptr<Line> tcp_line(asio::io_context& io, const Endpoint& endpoint, Line::Client& client);
-std::shared_ptr<Line> tls_line(asio::io_context& io, const Endpoint& endpoint, Line::Client& client);
-std::shared_ptr<Line> udp_line(asio::io_context& io, const Endpoint& endpoint, Line::Client& client);
+std::shared_ptr<Line> tcp_line(asio::io_context& io, const Endpoint& endpoint,
+                               Line::Client& client);
+std::shared_ptr<Line> tls_line(asio::io_context& io, const Endpoint& endpoint,
+                               Line::Client& client);
+std::shared_ptr<Line> udp_line(asio::io_context& io, const Endpoint& endpoint,
+                               Line::Client& client);
 std::shared_ptr<Line> listen_line(asio::io_context& io, const Endpoint& endpoint,
                                   Line::Client& client);
 std::shared_ptr<Line> serial_line(asio::io_context& io, const Endpoint& endpoint,

@@ -9,8 +9,8 @@ void TcpLine::open() {
   Error not_numeric;
   const auto address = asio::ip::make_address(endpoint_.host, not_numeric);
   if (!not_numeric) {
-    return connect_to(tcp::resolver::results_type::create(
-        tcp::endpoint(address, endpoint_.port), endpoint_.host, ""));
+    return connect_to(tcp::resolver::results_type::create(tcp::endpoint(address, endpoint_.port),
+                                                          endpoint_.host, ""));
   }
   resolver_ = std::make_unique<tcp::resolver>(io_);
   resolver_->async_resolve(endpoint_.host, std::to_string(endpoint_.port),

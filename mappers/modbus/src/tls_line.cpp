@@ -140,13 +140,13 @@ void TlsLine::connect_to(const tcp::resolver::results_type& endpoints) {
 }
 
 void TlsLine::handshake() {
-  tls_->stream.async_handshake(
-      asio::ssl::stream_base::client, guarded([this, held = tls_](const Error& error) {
-        if (error) return no_connection(verdict(error));
-        resolver_.reset();
-        listen();
-        opened();
-      }));
+  tls_->stream.async_handshake(asio::ssl::stream_base::client,
+                               guarded([this, held = tls_](const Error& error) {
+                                 if (error) return no_connection(verdict(error));
+                                 resolver_.reset();
+                                 listen();
+                                 opened();
+                               }));
 }
 
 std::string TlsLine::verdict(const Error& error) {
@@ -174,12 +174,11 @@ Error TlsLine::write(Bytes frame) {
 }
 
 void TlsLine::listen() {
-  tls_->stream.async_read_some(
-      asio::buffer(tls_->in),
-      guarded([this, held = tls_](const Error& error, std::size_t count) {
-        if (error) return lost(error);
-        received(count);
-      }));
+  tls_->stream.async_read_some(asio::buffer(tls_->in),
+                               guarded([this, held = tls_](const Error& error, std::size_t count) {
+                                 if (error) return lost(error);
+                                 received(count);
+                               }));
 }
 
 void TlsLine::received(std::size_t count) {

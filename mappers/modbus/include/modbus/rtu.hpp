@@ -68,7 +68,7 @@ class RtuDecoder {
   bool silent_ = false;
   std::uint8_t awaited_unit_ = 0;
   std::uint8_t awaited_function_ = 0;
-  std::uint8_t awaited_count_ = 0;  // byte count of a read's answer; 0: it has none
+  std::uint8_t awaited_count_ = 0;   // byte count of a read's answer; 0: it has none
   std::uint16_t awaited_bytes_ = 0;  // 0: nothing is awaited
   std::uint64_t skipped_ = 0;
   std::uint64_t malformed_ = 0;
