@@ -13,12 +13,14 @@ using base::Status;
 
 namespace {
 
-// Reads fields of one object, remembering the first mistake: callers read everything in a row and
-// ask once. A reader of an absent object yields defaults.
+using Mistakes = std::vector<Status>;
+
+// Reads fields of one object, remembering its mistakes: callers read everything in a row and ask
+// once. A reader of an absent object yields defaults.
 class Reader {
  public:
-  Reader(const Json* object, std::string path, Status& failure)
-      : object_(object), path_(std::move(path)), failure_(failure) {
+  Reader(const Json* object, std::string path, Mistakes& mistakes)
+      : object_(object), path_(std::move(path)), mistakes_(mistakes) {
     if (object_ != nullptr && !object_->is_object()) {
       fail("is not an object");
       object_ = nullptr;
@@ -56,7 +58,7 @@ class Reader {
     fail_at(key, "is not an object");
     return Json::object();
   }
-  Reader inner(const char* key) { return Reader(find(key), at(key), failure_); }
+  Reader inner(const char* key) { return Reader(find(key), at(key), mistakes_); }
 
   // Calls each(Reader) for every element of an array.
   template <class Each>
@@ -68,7 +70,7 @@ class Reader {
       return fail_at(key, cat("has ", value->size(), " entries, above ", max_properties));
     }
     for (std::size_t i = 0; i < value->size(); ++i) {
-      each(Reader(&(*value)[i], cat(at(key), "[", i, "]"), failure_));
+      each(Reader(&(*value)[i], cat(at(key), "[", i, "]"), mistakes_));
     }
   }
   std::vector<std::string> texts(const char* key) {
@@ -96,12 +98,14 @@ class Reader {
   }
   std::string at(const char* key) const { return path_.empty() ? key : cat(path_, ".", key); }
   void say(const std::string& where, std::string_view what) {
-    if (failure_.ok()) failure_ = Status(Code::invalid, cat(where, ": ", what));
+    if (mistakes_.size() < max_mistakes) {
+      mistakes_.push_back(Status(Code::invalid, cat(where, ": ", what)));
+    }
   }
 
   const Json* object_;
   std::string path_;
-  Status& failure_;
+  Mistakes& mistakes_;
 };
 
 ObjectId read_id(Reader& root) {
@@ -189,9 +193,9 @@ void read_spec(Reader spec, Device& device) {
   }
 }
 
-Status with_object(const Status& failure, const ObjectId& id) {
-  return Status(failure.code(),
-                cat(id.name.empty() ? "object" : id.to_string(), ": ", failure.text()));
+Status with_object(const Status& mistake, const ObjectId& id) {
+  return Status(mistake.code(),
+                cat(id.name.empty() ? "object" : id.to_string(), ": ", mistake.text()));
 }
 
 Json metadata_json(const ObjectId& id) { return {{"name", id.name}, {"namespace", id.space}}; }
@@ -248,21 +252,20 @@ Json overlay(Json under, const Json& over) {
 
 }  // namespace
 
-Result<Device> device_from_json(const Json& object) {
-  Status failure;
-  Device device;
-  Reader root(&object, "", failure);
+std::vector<Status> read_object(const Json& object, Device& device) {
+  Mistakes mistakes;
+  device = Device();
+  Reader root(&object, "", mistakes);
   device.id = read_id(root);
   device.generation = root.inner("metadata").integer("generation");
   read_spec(root.inner("spec"), device);
-  if (!failure.ok()) return with_object(failure, device.id);
-  return device;
+  return mistakes;
 }
 
-Result<DeviceModel> model_from_json(const Json& object) {
-  Status failure;
-  DeviceModel model;
-  Reader root(&object, "", failure);
+std::vector<Status> read_object(const Json& object, DeviceModel& model) {
+  Mistakes mistakes;
+  model = DeviceModel();
+  Reader root(&object, "", mistakes);
   model.id = read_id(root);
   Reader spec = root.inner("spec");
   model.protocol = spec.text("protocol");
@@ -272,7 +275,20 @@ Result<DeviceModel> model_from_json(const Json& object) {
     model.properties.push_back(read_model_property(reader));
     check_name(reader, model.properties.back().name, names);
   });
-  if (!failure.ok()) return with_object(failure, model.id);
+  return mistakes;
+}
+
+Result<Device> device_from_json(const Json& object) {
+  Device device;
+  const Mistakes mistakes = read_object(object, device);
+  if (!mistakes.empty()) return with_object(mistakes.front(), device.id);
+  return device;
+}
+
+Result<DeviceModel> model_from_json(const Json& object) {
+  DeviceModel model;
+  const Mistakes mistakes = read_object(object, model);
+  if (!mistakes.empty()) return with_object(mistakes.front(), model.id);
   return model;
 }
 

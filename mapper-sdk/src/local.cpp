@@ -10,32 +10,6 @@ using base::cat;
 
 namespace {
 
-// Seconds with milliseconds, UTC.
-std::string shown_time(base::Time time) {
-  const std::string seconds = base::to_rfc3339(time);
-  const auto ms = base::to_ms(time) % 1000;
-  return cat(seconds.substr(0, seconds.size() - 1), ".", ms < 100 ? "0" : "", ms < 10 ? "0" : "",
-             ms, "Z");
-}
-
-// A table has one line a row.
-std::string shown_value(std::string text) {
-  constexpr std::size_t most = 60;
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  }
-  return text.size() > most ? text.substr(0, most) + "…" : text;
-}
-
-// printf counts bytes; this counts characters, as "°C" has two.
-std::string padded(const std::string& text, std::size_t width, bool left = false) {
-  const auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-  const auto characters =
-      static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_start));
-  const std::string gap(width > characters ? width - characters : 0, ' ');
-  return left ? gap + text : text + gap;
-}
-
 std::string metadata(const dmi::TwinValue& value, const std::string& key) {
   const auto found = value.metadata.find(key);
   return found == value.metadata.end() ? "" : found->second;
@@ -59,17 +33,16 @@ Local::Local(base::Loop& loop, Opener open, Settings settings, Objects objects, 
       fleet_(context_) {
   for (dmi::DeviceModel& model : objects.models) {
     for (const dmi::ModelProperty& property : model.properties) {
-      unit_width_ = std::max(unit_width_, property.unit.size());
+      table_.widen("", "", property.unit);
     }
     fleet_.put(std::move(model));
   }
   for (const dmi::Device& device : objects.devices) {
-    device_width_ = std::max(device_width_, device.id.to_string().size());
     for (const dmi::DeviceProperty& property : device.properties) {
-      property_width_ = std::max(property_width_, property.name.size());
+      table_.widen(device.id.to_string(), property.name, "");
     }
   }
-  print_row("TIME", "DEVICE", "PROPERTY", "VALUE", "UNIT", "STATUS");
+  table_.head(out_);
   for (dmi::Device& device : objects.devices) {
     if (settings_.once) {
       for (dmi::DeviceProperty& property : device.properties) property.desired.reset();
@@ -99,22 +72,14 @@ void Local::print(const Session& session, const dmi::DeviceReport& report) {
       return candidate.name == twin.property;
     });
     const std::string code = metadata(*twin.reported, "status");
-    print_row(
-        shown_time(base::from_ms(ms)), session.device().id.to_string(), twin.property,
+    table_.row(
+        out_, shown_time(base::from_ms(ms)), session.device().id.to_string(), twin.property,
         twin.reported->value.empty() && !code.empty() ? "-" : shown_value(twin.reported->value),
         point == points.end() ? "" : point->unit,
         code.empty() ? "ok" : cat(code, ": ", metadata(*twin.reported, "reason")));
     failed_ = failed_ || !code.empty();
   }
   std::fflush(out_);
-}
-
-void Local::print_row(const std::string& time, const std::string& device,
-                      const std::string& property, const std::string& value,
-                      const std::string& unit, const std::string& status) {
-  std::fprintf(out_, "%s  %s  %s  %s  %s  %s\n", padded(time, 24).c_str(),
-               padded(device, device_width_).c_str(), padded(property, property_width_).c_str(),
-               padded(value, 12, true).c_str(), padded(unit, unit_width_).c_str(), status.c_str());
 }
 
 // A device is printed once every point has spoken.
@@ -137,8 +102,9 @@ void Local::timed_out() {
     const auto seconds = std::chrono::seconds(patience).count();
     for (std::size_t point = 0; point < session->twin().size(); ++point) {
       if (session->twin().reported(point)) continue;
-      print_row(shown_time(loop_.wall()), id.to_string(), session->target().points[point].name, "-",
-                "", cat("timeout: no sample within ", seconds, " s"));
+      table_.row(out_, shown_time(loop_.wall()), id.to_string(),
+                 session->target().points[point].name, "-", "",
+                 cat("timeout: no sample within ", seconds, " s"));
     }
   }
   std::fflush(out_);

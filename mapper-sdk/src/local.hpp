@@ -11,6 +11,7 @@
 #include "base/loop.hpp"
 #include "config.hpp"
 #include "fleet.hpp"
+#include "print.hpp"
 
 namespace mapper {
 
@@ -30,8 +31,6 @@ class Local {
  private:
   void news(Session& session);
   void print(const Session& session, const dmi::DeviceReport& report);
-  void print_row(const std::string& time, const std::string& device, const std::string& property,
-                 const std::string& value, const std::string& unit, const std::string& status);
   void print_once(Session& session);
   void timed_out();
   void finish_when_done();
@@ -42,9 +41,7 @@ class Local {
   std::function<void(int)> finished_;
   base::Repeats repeats_;
   SessionContext context_;
-  std::size_t device_width_ = 6;
-  std::size_t property_width_ = 8;
-  std::size_t unit_width_ = 4;
+  SampleTable table_;
   std::vector<const Session*> printed_;  // by --once, whole
   bool failed_ = false;
   base::Timer timer_;

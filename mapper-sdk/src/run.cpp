@@ -10,8 +10,10 @@
 #include "base/text.hpp"
 #include "bus.hpp"
 #include "config.hpp"
+#include "leave.hpp"
 #include "local.hpp"
 #include "open.hpp"
+#include "tools.hpp"
 #include "uplink.hpp"
 
 namespace mapper {
@@ -21,12 +23,6 @@ using base::Result;
 using base::Status;
 
 namespace {
-
-// As systemd's and Kubernetes' patience goes, this is short: drivers that need longer to close
-// hang.
-constexpr auto shutdown_patience = std::chrono::seconds(5);
-constexpr int exit_failed = 1;
-constexpr int exit_usage = 2;
 
 constexpr const char* manual =
     R"(Without --local the mapper serves its own socket, registers with the edge core and runs until
@@ -60,7 +56,7 @@ struct Flags {
 std::optional<int> parse(int argc, char** argv, const Protocol& protocol, Flags& flags) {
   CLI::App app(cat("Mapper for ", protocol.name,
                    " devices: reads and writes them as Device objects say, over KubeEdge's DMI."));
-  app.footer(manual);
+  app.footer(cat(verbs_manual(protocol), "\n", manual));
   app.set_version_flag("--version", cat(protocol.name, "-mapper ", protocol.version));
   app.add_option("--config-file", flags.config_file,
                  "configuration (default: ./config.yaml if there is one)")
@@ -125,7 +121,7 @@ class Program {
       }
     });
     loop_.run();
-    return stop_buses();
+    return leave(buses_, status_);
   }
 
  private:
@@ -163,18 +159,6 @@ class Program {
     });
   }
 
-  int stop_buses() {
-    const std::vector<std::string> hanging = buses_.stop(shutdown_patience);
-    if (hanging.empty()) return status_;
-    for (const std::string& bus : hanging) {
-      base::log_error(cat("bus ", bus, ": its driver hangs, did not close within ",
-                          shutdown_patience.count(), " s; leaving without it"));
-    }
-    std::fflush(nullptr);
-    // The hanging thread uses what a normal exit would destroy.
-    std::quick_exit(exit_failed);
-  }
-
   const Protocol& protocol_;
   base::IoLoop loop_;
   Buses buses_;
@@ -189,6 +173,7 @@ class Program {
 int run(int argc, char** argv, const Protocol& protocol) {
   assert(!protocol.name.empty());
   assert(static_cast<bool>(protocol.open) != static_cast<bool>(protocol.open_async));
+  if (const std::optional<int> status = run_verb(argc, argv, protocol)) return *status;
   Flags flags;
   if (const std::optional<int> status = parse(argc, argv, protocol, flags)) return *status;
   base::set_log_level(flags.level);

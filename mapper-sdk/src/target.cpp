@@ -21,101 +21,111 @@ Status invalid(std::string_view path, std::string_view what) {
   return Status(Code::invalid, cat(path, ": ", what));
 }
 
-Status take_limits(const dmi::ModelProperty& model, const std::string& path, Point& point) {
-  if (!is_number(point.type)) return Status();
-  const auto limit = [&](const std::string& text, const char* key,
-                         std::optional<double>& out) -> Status {
-    if (text.empty()) return Status();
+using Mistakes = std::vector<Status>;
+
+void take_limits(const dmi::ModelProperty& model, const std::string& path, Point& point,
+                 Mistakes& mistakes) {
+  if (!is_number(point.type)) return;
+  const auto limit = [&](const std::string& text, const char* key, std::optional<double>& out) {
     double number = 0;
-    if (!base::parse_double(text, number)) {
-      return invalid(cat(path, ".", key), cat('"', text.substr(0, 40), "\" is not a number"));
+    if (text.empty()) return;
+    if (base::parse_double(text, number)) {
+      out = number;
+    } else {
+      mistakes.push_back(
+          invalid(cat(path, ".", key), cat('"', text.substr(0, 40), "\" is not a number")));
     }
-    out = number;
-    return Status();
   };
-  if (Status wrong = limit(model.minimum, "minimum", point.minimum); !wrong.ok()) return wrong;
-  if (Status wrong = limit(model.maximum, "maximum", point.maximum); !wrong.ok()) return wrong;
+  limit(model.minimum, "minimum", point.minimum);
+  limit(model.maximum, "maximum", point.maximum);
   if (point.minimum && point.maximum && *point.minimum > *point.maximum) {
-    return invalid(cat(path, ".minimum"),
-                   cat(*point.minimum, " is above the maximum ", *point.maximum));
+    mistakes.push_back(invalid(cat(path, ".minimum"),
+                               cat(*point.minimum, " is above the maximum ", *point.maximum)));
   }
-  return Status();
 }
 
-Status take_model(const dmi::ModelProperty& model, const std::string& path, Point& point) {
+void take_model(const dmi::ModelProperty& model, const std::string& path, Point& point,
+                Mistakes& mistakes) {
   const Result<dmi::Type> type = dmi::type_of(model.type);
-  if (!type) return invalid(cat(path, ".type"), type.status().text());
-  point.type = *type;
+  if (!type) mistakes.push_back(invalid(cat(path, ".type"), type.status().text()));
+  if (type) point.type = *type;
   if (model.access_mode != "ReadWrite" && model.access_mode != "ReadOnly" &&
       !model.access_mode.empty()) {
-    return invalid(cat(path, ".accessMode"), cat('"', model.access_mode.substr(0, 40),
-                                                 "\" is neither ReadWrite nor ReadOnly"));
+    mistakes.push_back(
+        invalid(cat(path, ".accessMode"),
+                cat('"', model.access_mode.substr(0, 40), "\" is neither ReadWrite nor ReadOnly")));
   }
   point.writable = model.access_mode == "ReadWrite";
   point.unit = model.unit;
-  return take_limits(model, path, point);
+  if (type) take_limits(model, path, point, mistakes);
 }
 
-Status take_cycle(const dmi::DeviceProperty& property, const std::string& path, Point& point) {
+void take_cycle(const dmi::DeviceProperty& property, const std::string& path, Point& point,
+                Mistakes& mistakes) {
   const std::int64_t cycle = property.collect_cycle_ms;
-  if (cycle == 0) return Status();  // the default stands
+  if (cycle == 0) return;  // the default stands
   if (cycle < min_cycle.count() || cycle > max_cycle.count()) {
-    return Status(Code::out_of_range, cat(path, ".collectCycle: ", cycle, " is outside ",
-                                          min_cycle.count(), "..", max_cycle.count(), " ms"));
+    mistakes.push_back(
+        Status(Code::out_of_range, cat(path, ".collectCycle: ", cycle, " is outside ",
+                                       min_cycle.count(), "..", max_cycle.count(), " ms")));
+    return;
   }
   point.cycle = milliseconds(cycle);
   if (point.cycle > noted_cycle) {
     base::log_info(cat(path, ".collectCycle: ", cycle, " ms is ", cycle / 86'400'000,
                        " days; KubeEdge before 1.17.2 counted nanoseconds"));
   }
-  return Status();
 }
 
-Status take_scale(Point& point) {
+void take_scale(Point& point, Mistakes& mistakes) {
   const Result<double> scale = point.visitor.number("scale", 1);
-  if (!scale) return scale.status();
   const Result<double> offset = point.visitor.number("valueOffset", 0);
-  if (!offset) return offset.status();
+  if (!scale) mistakes.push_back(scale.status());
+  if (!offset) mistakes.push_back(offset.status());
+  if (!scale || !offset) return;
   if (*scale == 0) {
-    return invalid(cat(point.visitor.path(), ".scale"), "0 would make every value 0");
+    mistakes.push_back(invalid(cat(point.visitor.path(), ".scale"), "0 would make every value 0"));
   }
   if (!is_number(point.type) && (*scale != 1 || *offset != 0)) {
-    return invalid(cat(point.visitor.path(), *scale != 1 ? ".scale" : ".valueOffset"),
-                   cat("is for INT, FLOAT and DOUBLE, not for ", dmi::name(point.type)));
+    mistakes.push_back(
+        invalid(cat(point.visitor.path(), *scale != 1 ? ".scale" : ".valueOffset"),
+                cat("is for INT, FLOAT and DOUBLE, not for ", dmi::name(point.type))));
   }
   point.scale = *scale;
   point.value_offset = *offset;
-  return Status();
 }
 
-Status take_write_once(Point& point) {
+void take_write_once(Point& point, Mistakes& mistakes) {
   const Result<bool> once = point.visitor.boolean("writeOnce", false);
-  if (!once) return once.status();
-  if (*once && !point.writable) {
-    return invalid(cat(point.visitor.path(), ".writeOnce"), "the model says ReadOnly");
+  if (!once) {
+    mistakes.push_back(once.status());
+  } else if (*once && !point.writable) {
+    mistakes.push_back(
+        invalid(cat(point.visitor.path(), ".writeOnce"), "the model says ReadOnly"));
+  } else {
+    point.write_once = *once;
   }
-  point.write_once = *once;
-  return Status();
 }
 
-Result<Point> make_point(const dmi::Device& device, const dmi::DeviceModel& model,
-                         std::size_t index) {
+Point make_point(const dmi::Device& device, const dmi::DeviceModel& model, std::size_t index,
+                 Mistakes& mistakes) {
   const dmi::DeviceProperty& property = device.properties[index];
   const std::string path = cat(device.id.to_string(), ".properties.", property.name);
-  const dmi::ModelProperty* described = model.find(property.name);
-  if (described == nullptr) {
-    return invalid(path, cat("model ", model.id.to_string(), " has no such property"));
-  }
   Point point;
   point.index = index;
   point.name = property.name;
   point.cycle = default_cycle;
   const dmi::Json config = property.visitors ? property.visitors->config : dmi::Json::object();
   point.visitor = dmi::Config(config, path + ".visitors.configData");
-  if (Status wrong = take_model(*described, path, point); !wrong.ok()) return wrong;
-  if (Status wrong = take_cycle(property, path, point); !wrong.ok()) return wrong;
-  if (Status wrong = take_scale(point); !wrong.ok()) return wrong;
-  if (Status wrong = take_write_once(point); !wrong.ok()) return wrong;
+  const dmi::ModelProperty* described = model.find(property.name);
+  if (described == nullptr) {
+    mistakes.push_back(invalid(path, cat("model ", model.id.to_string(), " has no such property")));
+    return point;
+  }
+  take_model(*described, path, point, mistakes);
+  take_cycle(property, path, point, mistakes);
+  take_scale(point, mistakes);
+  take_write_once(point, mistakes);
   return point;
 }
 
@@ -150,20 +160,43 @@ bool same(const Point& a, const Point& b) {
 
 }  // namespace
 
-Result<Target> make_target(const dmi::Device& device, const dmi::DeviceModel& model,
-                           std::string_view protocol) {
-  if (Status wrong = check(device, protocol); !wrong.ok()) return wrong;
+namespace {
+
+Target empty_target(const dmi::Device& device) {
   Target target;
   target.id = device.id;
   target.protocol =
       dmi::Config(device.protocol.config, device.id.to_string() + ".protocol.configData");
   target.points.reserve(device.properties.size());
+  return target;
+}
+
+}  // namespace
+
+Result<Target> make_target(const dmi::Device& device, const dmi::DeviceModel& model,
+                           std::string_view protocol) {
+  if (Status wrong = check(device, protocol); !wrong.ok()) return wrong;
+  Target target = empty_target(device);
+  Mistakes mistakes;
   for (std::size_t i = 0; i < device.properties.size(); ++i) {
-    Result<Point> point = make_point(device, model, i);
-    if (!point) return point.status();
-    target.points.push_back(std::move(*point));
+    target.points.push_back(make_point(device, model, i, mistakes));
+    if (!mistakes.empty()) return mistakes.front();
   }
   return target;
+}
+
+std::vector<Status> target_mistakes(const dmi::Device& device, const dmi::DeviceModel& model,
+                                    Target& good) {
+  good = empty_target(device);
+  Mistakes mistakes;
+  for (std::size_t i = 0; i < device.properties.size(); ++i) {
+    const std::size_t before = mistakes.size();
+    Point point = make_point(device, model, i, mistakes);
+    if (mistakes.size() != before || point.name.empty()) continue;
+    point.index = good.points.size();
+    good.points.push_back(std::move(point));
+  }
+  return mistakes;
 }
 
 Target names_only(const dmi::Device& device) {

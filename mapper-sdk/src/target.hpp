@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string_view>
+#include <vector>
 
 #include "base/status.hpp"
 #include "dmi/device.hpp"
@@ -27,6 +28,11 @@ inline constexpr std::chrono::milliseconds noted_cycle = std::chrono::hours(24);
 // invalid, out_of_range: the text has the path, "default/boiler.properties.temp.minimum: …".
 base::Result<Target> make_target(const dmi::Device& device, const dmi::DeviceModel& model,
                                  std::string_view protocol);
+
+// Every mistake of the properties that make_target() would meet, in their order; good is the device
+// with the properties that have none.
+std::vector<base::Status> target_mistakes(const dmi::Device& device, const dmi::DeviceModel& model,
+                                          Target& good);
 
 // A target with the names of the device's properties only: of a device that cannot be opened, but
 // whose properties must say why.

@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
+#include <iterator>
 
 #include "base/text.hpp"
 
@@ -55,15 +56,15 @@ Json scalar(const YAML::Node& node) {
   return text;
 }
 
-// Turns nodes into JSON, remembering the first mistake.
+// Turns nodes into JSON, remembering the mistakes; a limit that is broken ends it.
 class Converter {
  public:
   explicit Converter(const std::string& file) : file_(file) {}
 
   Json convert(const YAML::Node& node, int depth = 0) {
-    if (!failure.ok()) return nullptr;
-    if (depth > max_depth) return fail(node, cat("deeper than ", max_depth, " levels"));
-    if (++nodes_ > max_nodes) return fail(node, cat("more than ", max_nodes, " nodes"));
+    if (ended_) return nullptr;
+    if (depth > max_depth) return end(node, cat("deeper than ", max_depth, " levels"));
+    if (++nodes_ > max_nodes) return end(node, cat("more than ", max_nodes, " nodes"));
     if (node.IsMap()) return convert_map(node, depth);
     if (node.IsSequence()) {
       Json list = Json::array();
@@ -73,26 +74,37 @@ class Converter {
     return node.IsScalar() ? scalar(node) : Json(nullptr);
   }
 
-  Status failure;
+  std::vector<Status> mistakes;
 
  private:
   Json convert_map(const YAML::Node& node, int depth) {
     Json object = Json::object();
     for (const auto& pair : node) {
-      if (!pair.first.IsScalar()) return fail(pair.first, "a key that is no text");
+      if (!pair.first.IsScalar()) {
+        add(pair.first, "a key that is no text");
+        continue;
+      }
       const std::string& key = pair.first.Scalar();
-      if (object.contains(key)) return fail(pair.first, cat(key, ": is there already"));
-      object[key] = convert(pair.second, depth + 1);
+      if (object.contains(key)) {
+        add(pair.first, cat(key, ": is there already"));
+      } else {
+        object[key] = convert(pair.second, depth + 1);
+      }
     }
     return object;
   }
-  Json fail(const YAML::Node& node, std::string_view what) {
-    if (failure.ok()) failure = Status(Code::invalid, cat(place(file_, node.Mark()), ": ", what));
+  void add(const YAML::Node& node, std::string_view what) {
+    mistakes.push_back(Status(Code::invalid, cat(place(file_, node.Mark()), ": ", what)));
+  }
+  Json end(const YAML::Node& node, std::string_view what) {
+    add(node, what);
+    ended_ = true;
     return nullptr;
   }
 
   const std::string& file_;
   std::size_t nodes_ = 0;
+  bool ended_ = false;
 };
 
 }  // namespace
@@ -129,23 +141,30 @@ std::string YamlDocument::where(std::string_view path) const {
   return place(file, node.Mark().is_null() ? tree->root.Mark() : node.Mark());
 }
 
-Result<std::vector<YamlDocument>> parse_yaml(const std::string& text, const std::string& file) {
+YamlFile read_yaml(const std::string& text, const std::string& file) {
+  YamlFile result;
   try {
-    std::vector<YamlDocument> documents;
     for (const YAML::Node& root : YAML::LoadAll(text)) {
       if (root.IsNull()) continue;
       Converter converter(file);
       YamlDocument document;
       document.json = converter.convert(root);
-      if (!converter.failure.ok()) return converter.failure;
       document.tree = std::make_shared<const YamlDocument::Tree>(YamlDocument::Tree{root});
       document.file = file;
-      documents.push_back(std::move(document));
+      result.documents.push_back(std::move(document));
+      std::move(converter.mistakes.begin(), converter.mistakes.end(),
+                std::back_inserter(result.mistakes));
     }
-    return documents;
   } catch (const YAML::Exception& error) {  // yaml-cpp ends here
-    return Status(Code::invalid, cat(place(file, error.mark), ": ", error.msg));
+    result.mistakes.push_back(Status(Code::invalid, cat(place(file, error.mark), ": ", error.msg)));
   }
+  return result;
+}
+
+Result<std::vector<YamlDocument>> parse_yaml(const std::string& text, const std::string& file) {
+  YamlFile read = read_yaml(text, file);
+  if (!read.mistakes.empty()) return read.mistakes.front();
+  return std::move(read.documents);
 }
 
 }  // namespace mapper

@@ -25,6 +25,14 @@ class YamlDocument {
   std::string file;
 };
 
+// Every document of a text and, unlike parse_yaml(), every mistake: a key that is there twice does
+// not hide what stands below it (its first value counts).
+struct YamlFile {
+  std::vector<YamlDocument> documents;
+  std::vector<base::Status> mistakes;
+};
+YamlFile read_yaml(const std::string& text, const std::string& file);
+
 // Every document of a text; empty ones are skipped. Scalars are typed as kubectl types them: quoted
 // is text; true/false, yes/no, on/off are booleans; whole numbers and decimals are numbers.
 // invalid: not YAML, a key twice, a key that is no text, deeper than 64 or more than 1,000,000

@@ -1,5 +1,10 @@
-// The Modbus mapper: the protocol, and the SDK's program around it.
+// The Modbus mapper: the protocol with its verbs, and the SDK's program around it.
 #include "mapper/driver.hpp"
 #include "modbus/driver.hpp"
+#include "tools/tools.hpp"
 
-int main(int argc, char** argv) { return mapper::run(argc, argv, modbus::protocol()); }
+int main(int argc, char** argv) {
+  mapper::Protocol protocol = modbus::protocol();
+  protocol.tools = modbus_tools::tools();
+  return mapper::run(argc, argv, protocol);
+}

@@ -1,7 +1,7 @@
 # The protocol against its own server, a broken one, and libmodbus'.
-project_test(modbus modbus modbus_plant modbus_sim test_support Boost::headers
+project_test(modbus modbus modbus_tools modbus_plant modbus_sim test_support Boost::headers
   OpenSSL::SSL PkgConfig::MODBUS Threads::Threads)
-add_dependencies(modbus_test modbus-plant modbus-sim)
+add_dependencies(modbus_test modbus-plant modbus-sim modbus-mapper)
 
 if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/modbus_plan.cpp)
   add_executable(bench_modbus_plan bench/modbus_plan.cpp)

@@ -49,7 +49,7 @@ outside Paho 'mqtt/|MQTTAsync' devicetwin/eventbus mapper-sdk/push
 outside Boost.Beast 'boost/beast' base/http
 outside 'gRPC and protobuf' 'grpc|google/protobuf' dmi/wire
 outside yaml-cpp 'yaml-cpp/' mapper-sdk
-outside CLI11 'CLI/' mapper-sdk devicetwin/main.cpp mappers/modbus/plant mappers/modbus/sim
+outside CLI11 'CLI/' mapper-sdk devicetwin/main.cpp mappers/modbus/plant mappers/modbus/sim mappers/modbus/tools
 outside spdlog 'spdlog/' base/src
 outside OpenSSL 'openssl/' base/http devicetwin/kubeapi mappers/modbus/src
 
