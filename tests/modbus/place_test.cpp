@@ -235,14 +235,9 @@ TEST(Place, WriteRuleHasTheDefaultsOfTheManual) {
 }
 
 TEST(Place, SdkKeysAndPinAreKnown) {
-  const Place place = modbus_test::place(
-      Type::float32,
-      Json{{"pin", "phase"}, {"reassert", true}, {"deadBand", 1}, {"minInterval", 5}});
+  const Place place =
+      modbus_test::place(Type::float32, Json{{"pin", "phase"}, {"writeOnce", true}});
   EXPECT_EQ(place.pin, "phase");
-}
-
-base::Result<Settings> settings(const Json& json) {
-  return parse_settings(dmi::Config(json, "boiler.protocol.configData"));
 }
 
 }  // namespace

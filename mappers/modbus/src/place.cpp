@@ -32,7 +32,7 @@ void parse_keys(PlaceReader& reader) {
       "byteOrder", "bit",          "bitCount",       "count",         "labels",         "encoding",
       "padding",   "scaleOffset",  "notAvailable",   "pin",           "writeFunction",  "bitWrite",
       "verify",    "verifyOffset", "verifyRegister", "verifyTimeout", "tolerance",      "broadcast",
-      "scale",     "valueOffset",  "reassert",       "deadBand",      "minInterval"};
+      "scale",     "valueOffset",  "writeOnce"};
   for (const auto& [key, value] : reader.config().json().items()) {
     const dmi::Config one(dmi::Json{{key, value}}, reader.config().path());
     if (const Status known = one.only(known_keys); !known.ok()) reader.fail(known);
