@@ -208,6 +208,49 @@ TEST_F(Tool, ProbeShowsWhatRegistersMayMean) {
   EXPECT_THAT(nothing.output, HasSubstr("nothing plausible"));
 }
 
+TEST_F(Tool, ProbeFindsTheSpeedOfASerialLine) {
+  modbus::Endpoint line;
+  line.transport = modbus::Transport::serial;
+  line.framing = modbus::Framing::rtu;
+  line.serial.port = folder_ / "tty";
+  line.serial.baud = 0;  // a pty has no speed: the first that is tried is right
+  auto server = modbus_sim::Server::open(
+      loop_, line, [](const modbus::Adu& request, modbus_sim::Reply& reply) {
+        if (request.unit != 3) return;
+        reply.frame(request.transaction, 3, modbus_sim::exception(3, 2));
+      });
+  ASSERT_TRUE(server.ok()) << server.status().text();
+  thread_ = std::thread([this, kept = std::move(*server)]() mutable {
+    loop_.run();
+    kept.reset();
+  });
+  const auto found = tool({"probe", line.serial.port, "--units", "2,3", "--timeout", "200"});
+  EXPECT_EQ(found.exit, 0) << found.output;
+  EXPECT_THAT(found.output, HasSubstr("9600 8N1: unit 3 answers"));
+  EXPECT_THAT(found.output, HasSubstr("1 of 2 units answer: 3"));
+}
+
+TEST_F(Tool, ProbeWaitsForADeviceThatDialsIn) {
+  const std::uint16_t port = test_support::free_port();
+  Process probe({mapper(), "probe", cat("listen://127.0.0.1:", int{port}), "--units", "1"});
+  ASSERT_TRUE(probe.wait_for_output("waiting at most")) << probe.output();
+  modbus::Endpoint there;
+  there.transport = modbus::Transport::listen;
+  there.host = "127.0.0.1";
+  there.port = port;
+  auto server = modbus_sim::Server::open(
+      loop_, there, [](const modbus::Adu& request, modbus_sim::Reply& reply) {
+        reply.frame(request.transaction, request.unit, modbus_sim::exception(3, 2));
+      });
+  ASSERT_TRUE(server.ok()) << server.status().text();
+  thread_ = std::thread([this, kept = std::move(*server)]() mutable {
+    loop_.run();
+    kept.reset();
+  });
+  EXPECT_EQ(probe.wait(), 0) << probe.output();
+  EXPECT_THAT(probe.output(), HasSubstr("1 of 1 unit answer: 1"));
+}
+
 TEST_F(Tool, ProbeSaysWhyThereIsNoConnection) {
   const auto refused =
       tool({"probe", cat("127.0.0.1:", int{test_support::free_port()}), "--units", "1"});
@@ -251,7 +294,7 @@ TEST_F(Tool, InterruptEndsALongProbeWithWhatItFound) {
   ASSERT_TRUE(probe.wait_for_output("unit 1 answers")) << probe.output();
   probe.signal(SIGINT);
   EXPECT_EQ(probe.wait(), 0) << probe.output();
-  EXPECT_THAT(probe.output(), HasSubstr("1 of 1 units answer: 1"));
+  EXPECT_THAT(probe.output(), HasSubstr("1 of 1 unit answer: 1"));
 }
 
 TEST_F(Tool, ScanPrintsObjectsThatLintAcceptsAndReadReads) {

@@ -9,6 +9,7 @@
 #include "mapper/objects.hpp"
 #include "modbus/forecast.hpp"
 #include "tools/tools.hpp"
+#include "tools/units.hpp"
 
 namespace modbus_tools {
 
@@ -80,11 +81,12 @@ void print(const ForecastCycle& cycle, bool points) {
   std::size_t filled = 0;
   for (const ForecastRequest& request : cycle.requests) filled += request.filled;
   std::printf(
-      "  every %lld ms: %zu properties in %zu requests, %zu bytes out, %zu in, %zu addresses "
+      "  every %lld ms: %s in %s, %zu bytes out, %zu in, %zu addresses "
       "filled, "
       "%.2f ms (%.1f %% of the cycle)\n",
-      static_cast<long long>(cycle.cycle.count()), cycle.points, cycle.requests.size(),
-      cycle.bytes_out, cycle.bytes_in, filled, ms(cycle.time), cycle.utilisation_pct);
+      static_cast<long long>(cycle.cycle.count()), counted(cycle.points, "point").c_str(),
+      counted(cycle.requests.size(), "request").c_str(), cycle.bytes_out, cycle.bytes_in, filled,
+      ms(cycle.time), cycle.utilisation_pct);
   std::printf("    %-28s %7s %7s %6s %6s %12s  %s\n", "REQUEST", "POINTS", "FILLED", "OUT", "IN",
               "TIME", "THEN");
   for (const ForecastRequest& request : cycle.requests) print(request, points);
@@ -135,8 +137,8 @@ int plan_verb(int argc, char** argv) {
   if (!found) return usage(cat("--device ", flags.device, ": not in the files"));
   for (const auto& [endpoint, line] : lines) {
     if (line.second < 2) continue;
-    std::printf("line %s: %zu devices, busy %.1f %% of the time\n", endpoint.c_str(), line.second,
-                line.first);
+    std::printf("line %s: %s, busy %.1f %% of the time\n", endpoint.c_str(),
+                counted(line.second, "device").c_str(), line.first);
     good = good && line.first <= 100;
   }
   return good ? 0 : exit_failed;

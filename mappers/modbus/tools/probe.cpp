@@ -171,8 +171,8 @@ class Prober {
       std::printf("%s\n", status.text().c_str());
       return exit_failed;
     }
-    std::printf("%zu of %zu units answer%s%s\n", alive_.size(), tried_, alive_.empty() ? "" : ": ",
-                shown(alive_).c_str());
+    std::printf("%zu of %s answer%s%s\n", alive_.size(), counted(tried_, "unit").c_str(),
+                alive_.empty() ? "" : ": ", shown(alive_).c_str());
     if (alive_.empty()) return exit_failed;
     if (!probe_.offset) return 0;
     bool fits = false;
@@ -194,11 +194,12 @@ class Prober {
     // A serial line has to be opened anew for every speed, any other once.
     const auto longest = requests * probe_.timeout +
                          (speeds + 1) * std::chrono::milliseconds(modbus::connect_timeout);
-    std::printf("probing %s: %zu units, %s %d, %lld ms each: at most %lld s\n",
+    std::printf("probing %s: %s, %s %d, %lld ms each: at most %lld s\n",
                 probe_.search_speed ? probe_.endpoint.serial.port.c_str()
                                     : probe_.endpoint.to_string().c_str(),
-                probe_.units.size(), std::string(modbus::name(probe_.table)).c_str(),
-                int{probe_.offset.value_or(0)}, static_cast<long long>(probe_.timeout.count()),
+                counted(probe_.units.size(), "unit").c_str(),
+                std::string(modbus::name(probe_.table)).c_str(), int{probe_.offset.value_or(0)},
+                static_cast<long long>(probe_.timeout.count()),
                 static_cast<long long>(longest.count() / 1000 + 1));
     std::fflush(stdout);
   }
@@ -257,7 +258,7 @@ class Prober {
         answer.status.ok()
             ? cat("holds ", modbus::word_at(modbus::payload(modbus::Bytes(answer.pdu)), 0))
             : answer.status.text();
-    std::printf("unit %d answers after %.1f ms: %s\n", int{unit},
+    std::printf("unit %d answers after %.2f ms: %s\n", int{unit},
                 static_cast<double>(answer.time.count()) / 1000, what.c_str());
     std::fflush(stdout);
   }

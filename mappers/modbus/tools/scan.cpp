@@ -99,8 +99,8 @@ class Scanner {
 
   int run() {
     const auto longest = units_.size() * sunspec::bases.size() * timeout();
-    note(cat("scanning ", endpoint_.to_string(), ": ", units_.size(),
-             " units; those that are silent cost at most ", longest.count() / 1000 + 1, " s"));
+    note(cat("scanning ", endpoint_.to_string(), ": ", counted(units_.size(), "unit"),
+             "; those that are silent cost at most ", longest.count() / 1000 + 1, " s"));
     if (Status status = wire_.connect(); !status.ok()) {
       note(status.text());
       return exit_failed;

@@ -46,4 +46,8 @@ std::string shown(const std::vector<std::uint8_t>& units) {
   return text;
 }
 
+std::string counted(std::size_t count, std::string_view word) {
+  return cat(count, " ", word, count == 1 ? "" : "s");
+}
+
 }  // namespace modbus_tools

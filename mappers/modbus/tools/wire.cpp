@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <cstdio>
 #include <utility>
 
 #include "base/text.hpp"
@@ -21,6 +22,8 @@ namespace {
 
 // A line tells of every request itself; this long after its time-out it is taken for broken.
 constexpr auto grace = std::chrono::seconds(2);
+// Devices that dial in try again once a minute or more often.
+constexpr auto dial_patience = std::chrono::seconds(90);
 
 Status interrupted_status() { return Status(Code::unavailable, "interrupted"); }
 
@@ -68,10 +71,21 @@ Status Wire::connect() {
   line_->connect();
   const bool told =
       loop_.turn_until([this] { return connected_.has_value(); }, modbus::connect_timeout + grace);
+  if (told && connected_->ok()) return Status();
+  if (told && endpoint_.transport == modbus::Transport::listen) return wait_for_dial();
   if (told) return *connected_;
   line_->close();
   return loop_.interrupted() ? interrupted_status()
                              : Status(Code::timeout, cat("no connection to ", name()));
+}
+
+// The line goes on listening after it has said that nobody is there yet.
+Status Wire::wait_for_dial() {
+  std::fprintf(stderr, "%s: waiting at most %lld s for the device to dial in\n", name().c_str(),
+               static_cast<long long>(dial_patience.count()));
+  if (loop_.turn_until([this] { return line_->is_up(); }, dial_patience)) return Status();
+  return loop_.interrupted() ? interrupted_status()
+                             : Status(Code::unavailable, cat(name(), ": no device has dialled in"));
 }
 
 Wire::Answer Wire::ask_once(std::uint8_t unit, const Pdu& request, milliseconds timeout) {

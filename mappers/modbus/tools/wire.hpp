@@ -54,6 +54,7 @@ class Wire final : private modbus::Line::Client {
   void connected(const base::Status& status) override;
   void answered(const base::Status& status, modbus::Bytes answer) override;
   void lost(const base::Status& why) override;
+  base::Status wait_for_dial();
   Answer ask_once(std::uint8_t unit, const modbus::Pdu& request, std::chrono::milliseconds timeout);
 
   ToolLoop& loop_;
