@@ -7,9 +7,9 @@
 
 #include <algorithm>
 
+#include "modbus/buses.hpp"
 #include "modbus/random.hpp"
 #include "modbus/rig.hpp"
-#include "modbus/tcp_link.hpp"
 
 namespace modbus_test {
 namespace {
@@ -21,13 +21,20 @@ using ::testing::HasSubstr;
 
 class Faults : public Rig {
  protected:
-  Faults() : link_holder_([this] { return modbus::tcp_link(loop_, "127.0.0.1", link_port()); }) {}
+  std::shared_ptr<modbus::Link> make_link() {
+    modbus::Settings settings;
+    settings.endpoint.host = "127.0.0.1";
+    settings.endpoint.port = link_port();
+    auto link = buses_.get(loop_, settings);
+    EXPECT_TRUE(link.ok()) << link.status().text();
+    return link ? *link : nullptr;
+  }
 
   std::uint16_t link_port() const { return port_ != 0 ? port_ : server_->port(); }
 
   // A driver on a link of its own, whose counters can be seen.
   void open_on_link(int timeout_ms = 200, int unit = 1, std::initializer_list<int> offsets = {1}) {
-    if (!link_) link_ = link_holder_();
+    if (!link_) link_ = make_link();
     std::vector<mapper::Point> points;
     for (const int offset : offsets) {
       points.push_back(point(Type::integer, at("InputRegister", offset)));
@@ -68,7 +75,7 @@ class Faults : public Rig {
     return pdu;
   }
 
-  std::function<std::shared_ptr<modbus::Link>()> link_holder_;
+  modbus::Buses buses_;
   std::shared_ptr<modbus::Link> link_;
   std::vector<std::unique_ptr<mapper::Target>> targets_;
   std::vector<std::unique_ptr<mapper::AsyncDriver>> drivers_;
@@ -312,7 +319,7 @@ TEST_F(Faults, ConnectionThatStaysSilentIsMadeAnew) {
   serve();
   open_on_link(50);
   misbehave_ = [](const Adu&, Reply&) { return true; };
-  for (int i = 0; i < modbus::max_timeouts_in_a_row; ++i) {
+  for (int i = 0; i < modbus::Bus::max_timeouts_in_a_row; ++i) {
     EXPECT_EQ(read_once().code(), Code::timeout);
   }
   misbehave_ = nullptr;
@@ -344,7 +351,7 @@ class Forgotten : public modbus::Transaction::Client {
 
 TEST_F(Faults, QueueIsBoundedAndCountsWhatItRefused) {
   serve();
-  link_ = link_holder_();
+  link_ = make_link();
   Forgotten client;
   std::vector<std::shared_ptr<modbus::Transaction>> waiting;
   for (std::size_t i = 0; i < modbus::Link::max_queue + 5; ++i) {

@@ -47,9 +47,9 @@ TEST(Forecast, EverySplitSaysWhy) {
   const Forecast made = of({0, 1, 3, 10, 200}, {{"maxGap", 5}, {"forbidden", "holding 2"}});
   std::vector<Split> splits;
   for (const auto& request : made.cycles[0].requests) splits.push_back(request.split);
-  EXPECT_THAT(splits, ElementsAre(Split::forbidden, Split::gap_cap, Split::gap_cap, Split::last));
+  EXPECT_THAT(splits, ElementsAre(Split::forbidden, Split::gap_cap, Split::limit, Split::last));
   EXPECT_EQ(of({0, 124, 125, 249}).cycles[0].requests[0].split, Split::limit);
-  EXPECT_EQ(of({0, 200}).cycles[0].requests[0].split, Split::gap_cost);
+  EXPECT_EQ(of({0, 20}, {{"roundTrip", 0}}).cycles[0].requests[0].split, Split::gap_cost);
 }
 
 TEST(Forecast, CyclesAreApartAndTheShortestComesFirst) {

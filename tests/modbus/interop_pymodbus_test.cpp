@@ -122,6 +122,14 @@ class PymodbusServer : public Rig {
   std::unique_ptr<Process> server_process_;
 };
 
+TEST_F(PymodbusServer, IsReadAndWrittenOverUdp) {
+  converse({{"transport", "udp"}, {"ip", "127.0.0.1"}, {"port", start("udp")}});
+}
+
+TEST_F(PymodbusServer, IsReadAndWrittenInRtuFramesOverTcp) {
+  converse({{"framing", "rtu"}, {"ip", "127.0.0.1"}, {"port", start("rtu-tcp")}});
+}
+
 TEST_F(PymodbusServer, IsReadAndWrittenOverTcp) {
   converse({{"ip", "127.0.0.1"}, {"port", start("tcp")}});
 }

@@ -190,6 +190,9 @@ constexpr Case cases[] = {
 
 constexpr Wire wires[] = {
     {"tcp", "tcp://127.0.0.1:0", "", ""},
+    {"udp", "udp://127.0.0.1:0", "udp", ""},
+    {"rtuTcp", "rtu+tcp://127.0.0.1:0", "", "rtu"},
+    {"rtuUdp", "rtu+udp://127.0.0.1:0", "udp", "rtu"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Wires, Invariant,

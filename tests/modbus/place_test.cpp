@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "modbus/places.hpp"
 #include "modbus/points.hpp"
 
 namespace modbus {
@@ -96,6 +97,147 @@ TEST(Place, StreamsAreUnsupportedAndSaySo) {
   const auto place = parse_place(point(Type::stream, holding));
   EXPECT_EQ(place.status().code(), Code::unsupported);
   EXPECT_THAT(place.status().text(), HasSubstr("STREAM"));
+}
+
+TEST(Place, KeysThatContradictEachOtherAreNamed) {
+  const std::string path = "boiler.properties.temp.visitors.configData.";
+  const struct {
+    Type type;
+    Json keys;
+    bool writable;
+    const char* text;
+  } cases[] = {
+      {Type::integer,
+       {{"dataType", "int32"}, {"byteOrder", "ABDD"}},
+       false,
+       "byteOrder: \"ABDD\" is no order of the bytes ABCD of int32"},
+      {Type::integer,
+       {{"byteOrder", "ABCD"}},
+       false,
+       "byteOrder: \"ABCD\" is no order of the bytes AB"},
+      {Type::integer,
+       {{"byteOrder", "BA"}, {"isSwap", true}},
+       false,
+       "byteOrder: not beside isSwap"},
+      {Type::integer, {{"bit", 16}}, false, "bit: 16 is above 15"},
+      {Type::integer, {{"bit", 12}, {"bitCount", 5}}, false, "bitCount: 5 is above 4"},
+      {Type::integer,
+       {{"bit", 1}, {"dataType", "float32"}},
+       false,
+       "dataType: bits are taken from uint16 or uint32, not float32"},
+      {Type::integer,
+       {{"bit", 1}, {"dataType", "uint32"}},
+       true,
+       "dataType: bits are written in one register only"},
+      {Type::string, Json::object(), false, "limit: missing"},
+      {Type::string, {{"dataType", "int16"}}, false, "dataType: a property of type STRING holds"},
+      {Type::integer,
+       {{"dataType", "string"}, {"limit", 2}},
+       false,
+       "dataType: a property of type INT cannot hold string"},
+      {Type::bytes,
+       {{"dataType", "int16"}},
+       false,
+       "dataType: a property of type BYTES cannot hold int16"},
+      {Type::string,
+       {{"dataType", "float32"}, {"count", 63}},
+       false,
+       "count: 63 elements of float32 are 126 registers, above 125"},
+      {Type::integer, {{"count", 3}}, false, "count: an array needs a property of type STRING"},
+      {Type::string, {{"labels", Json::object()}}, false, "labels: no label"},
+      {Type::string,
+       {{"labels", {{"x", "off"}}}},
+       false,
+       "labels.x: the key is not a whole number"},
+      {Type::string, {{"labels", {{"65536", "off"}}}}, false, "labels.65536: the key does not fit"},
+      {Type::string,
+       {{"labels", {{"0", "a"}, {"1", "a"}}}},
+       false,
+       "labels: \"a\" stands for 0 and 1"},
+      {Type::integer, {{"labels", {{"0", "a"}}}}, false, "labels: labels are for whole numbers"},
+      {Type::integer, {{"encoding", "ascii"}}, false, "encoding: only for texts"},
+      {Type::string,
+       {{"limit", 3}, {"encoding", "utf-16"}},
+       false,
+       "encoding: \"utf-16\" is none of"},
+      {Type::float32,
+       {{"dataType", "int16"}, {"scaleOffset", 165}},
+       false,
+       "scaleOffset: 165 and holding 40 do not fit in one request (125 registers)"},
+      {Type::float32, {{"scaleOffset", 45}}, false, "scaleOffset: a power of ten is for whole"},
+      {Type::integer, {{"scaleOffset", 40}}, false, "scaleOffset: 40 is a register of the value"},
+      {Type::integer,
+       {{"notAvailable", "0x18000"}},
+       false,
+       "notAvailable: \"0x18000\" is not a number of uint16"},
+      {Type::integer, {{"notAvailable", "NaN"}}, false, "notAvailable: \"NaN\" is not a number"},
+      {Type::integer, {{"verify", true}}, false, "verify: the model says ReadOnly"},
+      {Type::float32,
+       {{"writeFunction", "single"}},
+       true,
+       "writeFunction: single writes 1 address"},
+      {Type::integer, {{"bitWrite", "mask"}}, true, "bitWrite: only for bits"},
+      {Type::integer,
+       {{"verifyRegister", "InputRegister"}},
+       true,
+       "verifyRegister: needs verifyOff"},
+      {Type::integer,
+       {{"verifyOffset", 3}, {"verifyRegister", "CoilRegister"}},
+       true,
+       "verifyRegister: coils do not hold what is written to holding"},
+      {Type::integer, {{"tolerance", 3}}, true, "tolerance: needs verify: true"},
+      {Type::integer, {{"verify", true}, {"tolerance", -1}}, true, "tolerance: -1 is below 0"},
+      {Type::string,
+       {{"limit", 124}},
+       true,
+       "limit: 124 registers cannot be written in one request"},
+  };
+  for (const auto& one : cases) {
+    const auto place = parse_place(point(one.type, modbus_test::visitor(one.keys), one.writable));
+    ASSERT_FALSE(place.ok()) << one.text;
+    EXPECT_EQ(place.status().code(), Code::invalid) << place.status().text();
+    EXPECT_THAT(place.status().text(), HasSubstr(path + one.text));
+  }
+}
+
+TEST(Place, CheckNamesEveryMistakeAndParseTheFirst) {
+  const auto wrong = point(Type::integer, Json{{"register", "Holding"},
+                                               {"offset", 70000},
+                                               {"dataType", "int16"},
+                                               {"byteOrder", "AA"},
+                                               {"isSwpa", true},
+                                               {"notAvailable", "x"}});
+  const auto mistakes = check_place(wrong);
+  ASSERT_EQ(mistakes.size(), 5u);
+  const char* keys[] = {"isSwpa", "register", "offset", "notAvailable", "byteOrder"};
+  for (std::size_t i = 0; i < mistakes.size(); ++i) {
+    EXPECT_THAT(mistakes[i].text(), HasSubstr(base::cat("configData.", keys[i], ": ")));
+  }
+  EXPECT_EQ(parse_place(wrong).status(), mistakes.front());
+  EXPECT_TRUE(check_place(point(Type::integer, holding)).empty());
+}
+
+TEST(Place, WriteRuleHasTheDefaultsOfTheManual) {
+  const Place plain = modbus_test::place(Type::float32, Json::object(), true);
+  EXPECT_EQ(plain.extra, nullptr);
+  EXPECT_FALSE(write_rule(plain).verify);
+  EXPECT_EQ(write_rule(plain).verify_timeout, std::chrono::seconds(2));
+  const Place verified = modbus_test::place(
+      Type::float32,
+      Json{{"verifyOffset", 90}, {"verifyRegister", "InputRegister"}, {"verifyTimeout", 500}},
+      true);
+  EXPECT_TRUE(write_rule(verified).verify);
+  EXPECT_EQ(write_rule(verified).verify_timeout, std::chrono::milliseconds(500));
+  EXPECT_EQ(read_back_place(verified).hull, (Range{Table::input, 90, 2}));
+  EXPECT_EQ(read_back_place(plain).range, plain.range);
+  EXPECT_TRUE(
+      write_rule(modbus_test::place(Type::integer, Json{{"broadcast", true}}, true)).broadcast);
+}
+
+TEST(Place, SdkKeysAndPinAreKnown) {
+  const Place place =
+      modbus_test::place(Type::float32, Json{{"pin", "phase"}, {"writeOnce", true}});
+  EXPECT_EQ(place.pin, "phase");
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ TEST_F(SimProgram, SeveralEndpointsServeTheSameMemory) {
   modbus_sim::append_frame(modbus::Framing::rtu, {0, 7, pdu}, request);
   const Bytes answer = exchange(other, request, 7);
   EXPECT_EQ(answer[4], 3);
-  EXPECT_EQ(modbus_sim::crc16(answer), 0);
+  EXPECT_EQ(modbus::crc16(answer), 0);
 }
 
 TEST_F(SimProgram, DialsInAndDialsAgainAfterALoss) {
@@ -185,7 +185,7 @@ TEST_F(SimProgram, AnswersOnAPtyKeepTheCharacterTimes) {
   }
   const auto took = std::chrono::steady_clock::now() - begin;
   ::close(fd);
-  EXPECT_EQ(modbus_sim::crc16(answer), 0);
+  EXPECT_EQ(modbus::crc16(answer), 0);
   // 8 characters of request, 3.5 of silence, 23 of answer, of 11 bits each.
   EXPECT_GE(took, std::chrono::microseconds(34'500 * 11 / 96 * 10));
   EXPECT_GT(pieces, 5) << "a serial line brings bytes as they come";

@@ -165,7 +165,7 @@ void Faults::lie_about_length(Reply& reply) {
     return;
   }
   reply.bytes[2] = static_cast<std::uint8_t>(reply.bytes[2] + lie);
-  const std::uint16_t crc = crc16(modbus::Bytes(reply.bytes).first(reply.bytes.size() - 2));
+  const std::uint16_t crc = modbus::crc16(modbus::Bytes(reply.bytes).first(reply.bytes.size() - 2));
   reply.bytes[reply.bytes.size() - 2] = static_cast<std::uint8_t>(crc & 0xff);
   reply.bytes.back() = static_cast<std::uint8_t>(crc >> 8);
 }

@@ -9,27 +9,12 @@ using modbus::Bytes;
 using modbus::Framing;
 
 void append_frame(Framing framing, const Adu& adu, std::vector<std::uint8_t>& bytes) {
-  if (framing == Framing::mbap) {
-    std::array<std::uint8_t, modbus::max_adu_bytes> frame;
-    const std::size_t size = modbus::encode(adu, frame);
-    bytes.insert(bytes.end(), frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size));
-    return;
-  }
-  const std::size_t begin = bytes.size();
-  bytes.push_back(adu.unit);
-  bytes.insert(bytes.end(), adu.pdu.begin(), adu.pdu.end());
-  const std::uint16_t crc = crc16(Bytes(bytes).subspan(begin));
-  bytes.push_back(static_cast<std::uint8_t>(crc & 0xff));
-  bytes.push_back(static_cast<std::uint8_t>(crc >> 8));
-}
-
-std::uint16_t crc16(Bytes bytes) {
-  unsigned crc = 0xffff;
-  for (const std::uint8_t byte : bytes) {
-    crc ^= byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? crc >> 1 ^ 0xa001 : crc >> 1;
-  }
-  return static_cast<std::uint16_t>(crc);
+  std::array<std::uint8_t, modbus::max_adu_bytes> mbap;
+  std::array<std::uint8_t, modbus::max_rtu_bytes> rtu;
+  const Bytes frame = framing == Framing::mbap
+                          ? Bytes(mbap).first(modbus::encode(adu, mbap))
+                          : Bytes(rtu).first(modbus::encode_rtu(adu.unit, adu.pdu, rtu));
+  bytes.insert(bytes.end(), frame.begin(), frame.end());
 }
 
 std::span<std::uint8_t> RequestDecoder::space() {
@@ -74,10 +59,10 @@ std::optional<Adu> RequestDecoder::next_rtu() {
   for (; begin_ < end_; ++begin_) {
     const Bytes bytes = Bytes(buffer_).subspan(begin_, end_ - begin_);
     const std::size_t size = frame_bytes(bytes);
-    if (size > max_rtu_bytes) continue;
+    if (size > modbus::max_rtu_bytes) continue;
     if (size == 0 || bytes.size() < size) return std::nullopt;
     // The CRC over a frame with its own CRC is 0.
-    if (crc16(bytes.first(size)) != 0) continue;
+    if (modbus::crc16(bytes.first(size)) != 0) continue;
     begin_ += size;
     return Adu{0, bytes[0], bytes.subspan(1, size - 3)};
   }

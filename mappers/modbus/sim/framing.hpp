@@ -11,16 +11,13 @@
 #include "base/status.hpp"
 #include "modbus/endpoint.hpp"
 #include "modbus/mbap.hpp"
+#include "modbus/rtu.hpp"
 
 namespace modbus_sim {
 
 // Appends the frame of adu to bytes; its transaction is not part of an RTU frame.
 void append_frame(modbus::Framing framing, const modbus::Adu& adu,
                   std::vector<std::uint8_t>& bytes);
-
-// Modbus over Serial Line V1.02, section 6.2.2: polynomial 0xA001, initially 0xFFFF. The low byte
-// goes out first.
-std::uint16_t crc16(modbus::Bytes bytes);
 
 class RequestDecoder {
  public:
@@ -39,15 +36,13 @@ class RequestDecoder {
   void forget_partial() { begin_ = end_; }
 
  private:
-  // What RTU frames need at most: unit, PDU, CRC; and a second one behind it.
-  static constexpr std::size_t max_rtu_bytes = 1 + modbus::max_pdu_bytes + 2;
   // The bytes a request needs that begins so; 0: not yet known.
   static std::size_t frame_bytes(modbus::Bytes bytes);
   std::optional<modbus::Adu> next_rtu();
 
   modbus::Framing framing_;
   modbus::MbapDecoder mbap_;
-  std::array<std::uint8_t, 2 * max_rtu_bytes> buffer_;
+  std::array<std::uint8_t, 2 * modbus::max_rtu_bytes> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

@@ -21,11 +21,6 @@ using dmi::Value;
 
 namespace {
 
-constexpr int max_exponent = 10;  // of a scale factor, either way: SunSpec's own limits
-constexpr std::int64_t powers[max_exponent + 1] = {
-    1,         10,         100,         1'000,         10'000,        100'000,
-    1'000'000, 10'000'000, 100'000'000, 1'000'000'000, 10'000'000'000};
-
 template <std::size_t width>
 inline std::uint64_t gather(const Place& place, const std::uint8_t* at) {
   std::uint64_t bits = 0;
@@ -157,11 +152,12 @@ Status why_not(const Place& place, const Range& range, std::uint64_t bits) {
 // Integers exactly: divided by a power of ten, not multiplied by 0.1, so that 215 is 21.5.
 bool scale(std::int64_t number, int exponent, dmi::Type as, Value& out) {
   if (exponent < 0)
-    return set(as, static_cast<double>(number) / static_cast<double>(powers[-exponent]), out);
+    return set(as, static_cast<double>(number) / static_cast<double>(power_of_ten(exponent)), out);
   std::int64_t product = 0;
-  if (!__builtin_mul_overflow(number, powers[exponent], &product)) return set(as, product, out);
+  if (!__builtin_mul_overflow(number, power_of_ten(exponent), &product))
+    return set(as, product, out);
   return as != dmi::Type::integer && as != dmi::Type::string &&
-         set(as, static_cast<double>(number) * static_cast<double>(powers[exponent]), out);
+         set(as, static_cast<double>(number) * static_cast<double>(power_of_ten(exponent)), out);
 }
 
 Status scaled_value(const Place& place, const Range& range, std::uint64_t bits, int exponent,
@@ -174,7 +170,7 @@ Status scaled_value(const Place& place, const Range& range, std::uint64_t bits, 
                       INT64_MAX, ", the largest integer a property holds"));
   }
   if (!plain_value(place.data, bits, dmi::Type::float64, out)) return why_not(place, range, bits);
-  const double power = static_cast<double>(powers[std::abs(exponent)]);
+  const double power = static_cast<double>(power_of_ten(exponent));
   const double real = std::get<double>(out);
   if (exponent > 0 && as != dmi::Type::float32 && as != dmi::Type::float64) {
     return why_not(place, range, bits);

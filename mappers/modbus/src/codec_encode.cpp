@@ -30,15 +30,9 @@ Status does_not_fit(const std::string& number, const Place& place, int exponent)
                                         "..", span.high, ")", scaled));
 }
 
-std::int64_t power_of(int exponent) {
-  std::int64_t power = 1;
-  for (int i = 0; i < std::abs(exponent); ++i) power *= 10;
-  return power;
-}
-
 // number / 10^exponent, rounded to the nearest; false: beyond int64.
 bool undo(std::int64_t number, int exponent, std::int64_t& out) {
-  const std::int64_t power = power_of(exponent);
+  const std::int64_t power = power_of_ten(exponent);
   if (exponent <= 0) return !__builtin_mul_overflow(number, power, &out);
   const std::int64_t rest = number % power;
   out = number / power;
@@ -60,7 +54,7 @@ Result<std::int64_t> whole(const Place& place, const Value& value, int exponent)
   if (!dmi::to_number(value, number)) {
     return Status(Code::invalid, cat("only a number can be written to ", kind_of(place)));
   }
-  const auto power = static_cast<double>(power_of(exponent));
+  const auto power = static_cast<double>(power_of_ten(exponent));
   const double rounded = std::round(exponent < 0 ? number * power : number / power);
   // Compared as doubles first: a cast of what int64 cannot hold is undefined. 2^63 itself is out.
   if (!(rounded >= static_cast<double>(span.low) && rounded <= static_cast<double>(span.high)) ||

@@ -71,8 +71,9 @@ class Reader {
   }
   // A host, an address or a path: most is its limit, stated by whoever resolves or opens it.
   std::string name(std::string_view key, std::size_t most, std::string_view what) {
-    std::string read = text(key);
-    if (read.empty() || read.size() > most) {
+    const std::size_t before = mistakes.size();
+    std::string read = taken(config_.need_text(key), std::string());
+    if (mistakes.size() == before && (read.empty() || read.size() > most)) {
       fail(key, cat(what, " of 1..", most, " characters, not ", read.size()));
     }
     return read;

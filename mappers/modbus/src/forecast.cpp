@@ -44,11 +44,11 @@ Split why_apart(const Range& one, const Range& next, const Limits& limits) {
   if (std::ranges::any_of(limits.forbidden, [&](const Range& f) { return overlap(f, between); })) {
     return Split::forbidden;
   }
-  if (gap > (is_bits(one.table) ? 16u * limits.max_gap : limits.max_gap)) return Split::gap_cap;
-  // As much of the gap as fits in the longest answer: beyond that, the limit decides anyhow.
   const std::uint32_t longest = limits.longest(one.table);
+  if (gap >= longest) return Split::limit;
+  if (gap > (is_bits(one.table) ? 16u * limits.max_gap : limits.max_gap)) return Split::gap_cap;
   const std::size_t bytes = is_bits(one.table) ? gap / 8 : std::size_t{gap} * 2;
-  if (gap > longest || limits.cost.byte * static_cast<std::int64_t>(bytes) > limits.cost.request) {
+  if (limits.cost.byte * static_cast<std::int64_t>(bytes) > limits.cost.request) {
     return Split::gap_cost;
   }
   return std::max(one.end(), next.end()) - one.first > longest ? Split::limit : Split::gap_cost;

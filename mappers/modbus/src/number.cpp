@@ -48,6 +48,13 @@ std::string kind_of(const Place& place) {
   return coils ? "a coil" : std::string(name(place.data));
 }
 
+std::int64_t power_of_ten(int exponent) {
+  static constexpr std::int64_t powers[max_exponent + 1] = {
+      1,         10,         100,         1'000,         10'000,        100'000,
+      1'000'000, 10'000'000, 100'000'000, 1'000'000'000, 10'000'000'000};
+  return powers[exponent < 0 ? -exponent : exponent];
+}
+
 std::uint64_t to_bcd(std::uint64_t number) {
   std::uint64_t bits = 0;
   for (int shift = 0; number != 0; shift += 4) {

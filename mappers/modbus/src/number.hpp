@@ -25,6 +25,10 @@ inline std::uint64_t mask_of(const Place& place) {
   return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
 }
 
+inline constexpr int max_exponent = 10;  // of a scale factor, either way: SunSpec's own limits
+// 10^|exponent|.
+std::int64_t power_of_ten(int exponent);
+
 // A number to its decimal digits, one per nibble; it must have at most 16 (asserts).
 std::uint64_t to_bcd(std::uint64_t number);
 

@@ -32,7 +32,7 @@ void parse_keys(PlaceReader& reader) {
       "byteOrder", "bit",          "bitCount",       "count",         "labels",         "encoding",
       "padding",   "scaleOffset",  "notAvailable",   "pin",           "writeFunction",  "bitWrite",
       "verify",    "verifyOffset", "verifyRegister", "verifyTimeout", "tolerance",      "broadcast",
-      "scale",     "valueOffset",  "reassert",       "deadBand",      "minInterval"};
+      "scale",     "valueOffset",  "writeOnce"};
   for (const auto& [key, value] : reader.config().json().items()) {
     const dmi::Config one(dmi::Json{{key, value}}, reader.config().path());
     if (const Status known = one.only(known_keys); !known.ok()) reader.fail(known);
@@ -134,17 +134,6 @@ void parse_scale(PlaceReader& reader, Place& place, Extra& extra) {
   extra.scale_offset = address;
 }
 
-bool is_plain(const Extra& extra) {
-  const WriteRule usual;
-  const WriteRule& rule = extra.write;
-  return extra.text.encoding == Encoding::ascii && extra.text.padding == Padding::nul &&
-         !extra.text.swap_bytes && !extra.text.swap_words && extra.labels.empty() &&
-         extra.not_available.empty() && !extra.nan_not_available && !extra.scale_offset &&
-         rule.function == usual.function && rule.bits == usual.bits && !rule.broadcast &&
-         !rule.verify && !rule.verify_range && !rule.tolerance &&
-         rule.verify_timeout == usual.verify_timeout;
-}
-
 void parse_all(PlaceReader& reader, const mapper::Point& point, Place& place) {
   parse_keys(reader);
   if (point.type == dmi::Type::stream) {
@@ -172,7 +161,7 @@ void parse_all(PlaceReader& reader, const mapper::Point& point, Place& place) {
     parse_write_rule(reader, point, place, extra);
   }
   place.pin = reader.text("pin");
-  if (!is_plain(extra)) place.extra = std::make_shared<const Extra>(std::move(extra));
+  if (extra != Extra()) place.extra = std::make_shared<const Extra>(std::move(extra));
 }
 
 }  // namespace

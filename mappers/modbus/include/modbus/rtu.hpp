@@ -72,8 +72,8 @@ class RtuDecoder {
   std::uint16_t awaited_bytes_ = 0;  // 0: nothing is awaited
   std::uint64_t skipped_ = 0;
   std::uint64_t malformed_ = 0;
-  // Two frames: one whole, and what came before or with it.
-  std::array<std::uint8_t, 2 * max_rtu_bytes> buffer_;
+  // One frame, and some of what came before or with it: ten thousand lines have one each.
+  std::array<std::uint8_t, max_rtu_bytes + 128> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };
