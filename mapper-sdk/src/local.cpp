@@ -28,7 +28,8 @@ Local::Local(base::Loop& loop, Opener open, Settings settings, Objects objects, 
                settings_.protocol,
                repeats_,
                [this](Session& session) { news(session); },
-               false},
+               false,
+               settings_.ledger},
       timer_(loop),
       fleet_(context_) {
   for (dmi::DeviceModel& model : objects.models) {

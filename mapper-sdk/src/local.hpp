@@ -22,7 +22,8 @@ class Local {
 
   struct Settings {
     std::string protocol;
-    bool once = false;  // print every point once, write nothing, then call finished
+    bool once = false;   // print every point once, write nothing, then call finished
+    Ledger ledger = {};  // of commands sent
   };
   // finished(status): 0, or 1 when a point failed. Called at most once, on the loop.
   Local(base::Loop& loop, Opener open, Settings settings, Objects objects, std::FILE* out,

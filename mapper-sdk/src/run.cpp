@@ -49,6 +49,7 @@ struct Flags {
   std::string socket;
   std::vector<std::string> local;
   bool once = false;
+  std::string ledger;
   base::Level level = base::Level::info;
 };
 
@@ -79,6 +80,10 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, Flags&
                                                   {"info", base::Level::info},
                                                   {"warning", base::Level::warning},
                                                   {"error", base::Level::error}};
+  app.add_option("--ledger", flags.ledger,
+                 "where desired values of writeOnce properties are noted before they are sent, so "
+                 "that a mapper that was killed sends none twice (default: memory only)")
+      ->type_name("FILE");
   app.add_option("--log-level", flags.level, "debug, info, warning or error (default: info)")
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description(""))
       ->type_name("LEVEL");
@@ -111,7 +116,8 @@ class Program {
  public:
   explicit Program(const Protocol& protocol) : protocol_(protocol), buses_(loop_, protocol) {}
 
-  int run(MapperConfig config, std::optional<Objects> objects, bool once) {
+  int run(MapperConfig config, std::optional<Objects> objects, bool once, Ledger ledger) {
+    ledger_ = std::move(ledger);
     loop_.on_signal([this](int) { end(0); });
     loop_.after(base::Duration::zero(), [&] {
       if (objects) {
@@ -131,14 +137,14 @@ class Program {
 
   void start_local(const std::string& protocol, Objects objects, bool once) {
     local_ =
-        std::make_unique<Local>(loop_, opener(), Local::Settings{protocol, once},
+        std::make_unique<Local>(loop_, opener(), Local::Settings{protocol, once, ledger_},
                                 std::move(objects), stdout, [this](int status) { end(status); });
   }
 
   void start_uplink(const MapperConfig& config) {
     const dmi::MapperInfo info{config.name,     config.version,     config.api_version,
                                config.protocol, config.socket_path, "ok"};
-    auto uplink = Uplink::start(loop_, opener(), {info, config.edgecore_sock});
+    auto uplink = Uplink::start(loop_, opener(), {info, config.edgecore_sock, ledger_});
     if (!uplink) {
       base::log_error(uplink.status().text());
       return end(exit_failed);
@@ -162,6 +168,7 @@ class Program {
   const Protocol& protocol_;
   base::IoLoop loop_;
   Buses buses_;
+  Ledger ledger_;
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<Local> local_;
   bool ending_ = false;
@@ -190,7 +197,11 @@ int run(int argc, char** argv, const Protocol& protocol) {
     if (!loaded) return usage(loaded.status());
     objects = std::move(*loaded);
   }
-  return Program(protocol).run(std::move(*config), std::move(objects), flags.once);
+  Result<Ledger> ledger =
+      flags.ledger.empty() ? Result<Ledger>(Ledger()) : Ledger::open(flags.ledger);
+  if (!ledger) return usage(ledger.status());
+  return Program(protocol).run(std::move(*config), std::move(objects), flags.once,
+                               std::move(*ledger));
 }
 
 }  // namespace mapper

@@ -29,6 +29,7 @@ class Uplink final : public dmi::wire::MapperHandler {
   struct Settings {
     dmi::MapperInfo info;       // address: our own socket
     std::string edgecore_sock;  // the edge core's
+    Ledger ledger = {};         // of commands sent
   };
 
   // conflict, invalid: our own socket cannot be served.

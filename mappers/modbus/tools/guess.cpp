@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstdio>
 
 #include "base/text.hpp"
 #include "dmi/value.hpp"
@@ -78,9 +79,10 @@ Guess guess_one(const mapper::Point& point, const Kind& kind, modbus::Bytes payl
       place ? modbus::decode(*place, payload, index) : Result<dmi::Value>(place.status());
   double number = 0;
   if (value && dmi::to_number(*value, number)) {
-    // A float is shown with its own digits, not with those of the double that carries it.
-    guess.value =
-        dmi::to_text(*value, kind.is_float && kind.words == 2 ? dmi::Type::float32 : point.type);
+    // Wrong guesses are often absurd floats: eight digits and an exponent are enough to see that.
+    std::array<char, 32> digits{};
+    std::snprintf(digits.data(), digits.size(), "%.8g", number);
+    guess.value = kind.is_float ? digits.data() : dmi::to_text(*value, point.type);
     if (!plausible.says_something()) {
       guess.plausible = kind.is_float && is_usual_float(number);
     }
