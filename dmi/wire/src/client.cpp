@@ -104,7 +104,7 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& socket_path) {
   // A new client starts fresh instead of inheriting the back-off of an old one to the same path.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
-  arguments.SetMaxReceiveMessageSize(max_message_bytes);
+  arguments.SetMaxReceiveMessageSize(max_answer_bytes);
   return grpc::CreateCustomChannel(target_of(socket_path), grpc::InsecureChannelCredentials(),
                                    arguments);
 }

@@ -9,8 +9,11 @@
 
 namespace dmi::wire {
 
-// A device with 100 registers takes 41 kB in a registration: enough for some 40,000 points.
+// What a server takes: one device with its 4,096 properties is 1 MB, one report of them 1 MB more.
 inline constexpr int max_message_bytes = 16 << 20;
+// What a client takes: the answer to a registration has all devices of the mapper, some 180 bytes a
+// point; a million points must fit.
+inline constexpr int max_answer_bytes = 256 << 20;
 // sockaddr_un::sun_path without its end.
 inline constexpr std::size_t max_path = 107;
 
