@@ -19,9 +19,14 @@ Code code_of(std::string_view text) {
   return Code::internal;
 }
 
+const std::string& Status::text() const {
+  static const std::string none;
+  return why_ ? why_->text : none;
+}
+
 std::string Status::to_string() const {
   if (ok()) return "ok";
-  return std::string(name(code_)) + ": " + text_;
+  return std::string(name(code())) + ": " + text();
 }
 
 }  // namespace base

@@ -55,6 +55,11 @@ Config::Config(Json object, std::string path)
                                                               : Json(Json::object()))),
       path_(std::move(path)) {}
 
+Config::Config(std::shared_ptr<const Json> object, std::string path)
+    : object_(std::move(object)), path_(std::move(path)) {
+  if (!object_->is_object()) object_ = std::make_shared<const Json>(Json::object());
+}
+
 const Json* Config::find(std::string_view key) const {
   const auto found = object_->find(key);
   return found == object_->end() || found->is_null() ? nullptr : &*found;

@@ -10,24 +10,9 @@ using base::cat;
 using base::Code;
 using base::Status;
 
-namespace {
-
-// What a session is made from: equal specifications need no update.
-struct Specification {
-  const dmi::Device* device;
-  const dmi::DeviceModel* model;  // null: unknown
-};
-
-bool equal(const Specification& a, const Specification& b) {
-  if ((a.model == nullptr) != (b.model == nullptr)) return false;
-  return *a.device == *b.device && (a.model == nullptr || *a.model == *b.model);
-}
-
-}  // namespace
-
-const dmi::DeviceModel* Fleet::model_of(const dmi::Device& device) const {
+Fleet::Model Fleet::model_of(const dmi::Device& device) const {
   const auto found = models_.find({device.id.space, device.model});
-  return found == models_.end() ? nullptr : &found->second;
+  return found == models_.end() ? nullptr : found->second;
 }
 
 Session* Fleet::find(const dmi::ObjectId& device) {
@@ -45,18 +30,18 @@ Status Fleet::put(dmi::Device device) {
     }
     session = std::make_unique<Session>(context_, device.id);
   }
-  const dmi::DeviceModel* model = model_of(device);
-  session->update(std::move(device), model);
+  Model model = model_of(device);
+  session->update(std::move(device), std::move(model));
   return Status();
 }
 
 void Fleet::put(dmi::DeviceModel model) {
   const dmi::ObjectId id = model.id;
-  dmi::DeviceModel& kept = models_[id];
-  kept = std::move(model);
+  Model& kept = models_[id];
+  if (kept && *kept == model) return;
+  kept = std::make_shared<const dmi::DeviceModel>(std::move(model));
   for (const auto& [device_id, session] : sessions_) {
-    const dmi::Device& device = session->device();
-    if (device.id.space == id.space && device.model == id.name) session->update(device, &kept);
+    if (session->model_id() == id) session->update(session->device(), kept);
   }
 }
 
@@ -68,23 +53,26 @@ Status Fleet::remove(const dmi::ObjectId& device) {
 void Fleet::remove_model(const dmi::ObjectId& model) { models_.erase(model); }
 
 void Fleet::become(std::vector<dmi::DeviceModel> models, std::vector<dmi::Device> devices) {
-  std::map<dmi::ObjectId, dmi::DeviceModel> wanted_models;
-  for (dmi::DeviceModel& model : models) wanted_models[model.id] = std::move(model);
-  std::map<dmi::ObjectId, Specification> have;
-  for (const auto& [id, session] : sessions_) {
-    have[id] = {&session->device(), model_of(session->device())};
+  std::map<dmi::ObjectId, Model> wanted_models;
+  for (dmi::DeviceModel& model : models) {
+    const auto known = models_.find(model.id);
+    const bool equal = known != models_.end() && *known->second == model;
+    const dmi::ObjectId id = model.id;
+    wanted_models[id] =
+        equal ? known->second : std::make_shared<const dmi::DeviceModel>(std::move(model));
   }
-  std::map<dmi::ObjectId, Specification> want;
-  for (const dmi::Device& device : devices) {
-    const auto model = wanted_models.find({device.id.space, device.model});
-    want[device.id] = {&device, model == wanted_models.end() ? nullptr : &model->second};
-  }
-  const auto difference = dmi::reconcile(have, want, equal);
+  models_ = std::move(wanted_models);
+  std::map<dmi::ObjectId, dmi::Device*> want;
+  for (dmi::Device& device : devices) want[device.id] = &device;
+  const auto difference =
+      dmi::reconcile(sessions_, want, [&](const auto& session, const dmi::Device* device) {
+        return session->is(*device, model_of(*device).get());
+      });
   for (const dmi::ObjectId& id : difference.remove) sessions_.erase(id);
-  models_ = std::move(wanted_models);  // nodes move, so want's models stay where they are
   for (const auto* changes : {&difference.add, &difference.change}) {
     for (const dmi::ObjectId& id : *changes) {
-      if (const Status failed = put(*want[id].device); !failed.ok()) base::log_error(failed.text());
+      const Status failed = put(std::move(*want[id]));
+      if (!failed.ok()) base::log_error(failed.text());
     }
   }
 }

@@ -39,10 +39,11 @@ class Fleet {
   void clear() { sessions_.clear(); }
 
  private:
-  const dmi::DeviceModel* model_of(const dmi::Device& device) const;
+  using Model = std::shared_ptr<const dmi::DeviceModel>;
+  Model model_of(const dmi::Device& device) const;
 
   SessionContext& context_;
-  std::map<dmi::ObjectId, dmi::DeviceModel> models_;
+  std::map<dmi::ObjectId, Model> models_;  // equal ones stay the same
   std::map<dmi::ObjectId, std::unique_ptr<Session>> sessions_;
 };
 

@@ -74,7 +74,7 @@ void Local::print(const Session& session, const dmi::DeviceReport& report) {
     });
     const std::string code = metadata(*twin.reported, "status");
     table_.row(
-        out_, shown_time(base::from_ms(ms)), session.device().id.to_string(), twin.property,
+        out_, shown_time(base::from_ms(ms)), session.id().to_string(), twin.property,
         twin.reported->value.empty() && !code.empty() ? "-" : shown_value(twin.reported->value),
         point == points.end() ? "" : point->unit,
         code.empty() ? "ok" : cat(code, ": ", metadata(*twin.reported, "reason")));
@@ -87,7 +87,7 @@ void Local::print(const Session& session, const dmi::DeviceReport& report) {
 void Local::print_once(Session& session) {
   const dmi::Twin& twin = session.twin();
   for (std::size_t point = 0; point < twin.size(); ++point) {
-    if (!twin.reported(point)) return;
+    if (!twin.is_reported(point)) return;
   }
   if (std::find(printed_.begin(), printed_.end(), &session) != printed_.end()) return;
   printed_.push_back(&session);
@@ -102,7 +102,7 @@ void Local::timed_out() {
     print(*session, session->full_report());
     const auto seconds = std::chrono::seconds(patience).count();
     for (std::size_t point = 0; point < session->twin().size(); ++point) {
-      if (session->twin().reported(point)) continue;
+      if (session->twin().is_reported(point)) continue;
       table_.row(out_, shown_time(loop_.wall()), id.to_string(),
                  session->target().points[point].name, "-", "",
                  cat("timeout: no sample within ", seconds, " s"));

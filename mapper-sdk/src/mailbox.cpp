@@ -6,12 +6,13 @@
 namespace mapper {
 
 Sink::Mailbox::Mailbox(base::Loop& loop, std::size_t points, std::function<void()> arrived)
-    : loop_(&loop), arrived_(std::move(arrived)), newest_(points) {}
+    : loop_(&loop), arrived_(std::move(arrived)), points_(points) {}
 
 void Sink::Mailbox::put(std::size_t point, dmi::Sample sample) {
   const std::lock_guard lock(mutex_);
   if (loop_ == nullptr) return;
-  assert(point < newest_.size());
+  assert(point < points_);
+  newest_.resize(points_);
   if (!newest_[point]) filled_.push_back(point);
   newest_[point] = std::move(sample);
   notify();

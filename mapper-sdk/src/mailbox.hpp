@@ -32,7 +32,8 @@ struct Sink::Mailbox : std::enable_shared_from_this<Sink::Mailbox> {
   std::mutex mutex_;  // guards all below: drivers push from threads of their own
   base::Loop* loop_;  // null: closed
   std::function<void()> arrived_;
-  std::vector<std::optional<dmi::Sample>> newest_;
+  const std::size_t points_;
+  std::vector<std::optional<dmi::Sample>> newest_;  // empty before the first: few drivers push
   std::vector<std::size_t> filled_;
   std::optional<base::Status> lost_;
   bool posted_ = false;

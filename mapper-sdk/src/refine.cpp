@@ -107,6 +107,28 @@ Result<Value> to_type(const Point& point, Value raw) {
   return raw;
 }
 
+bool is_within(const Point& point, double number) {
+  return !(point.minimum && number < *point.minimum) && !(point.maximum && number > *point.maximum);
+}
+
+// The way of nearly every sample: a good number within its limits. false: it is not that, and
+// nothing was done.
+bool refine_plain(const Point& point, dmi::Sample& sample) {
+  if (!sample.value || !sample.status.ok()) return false;
+  if (point.type == Type::integer) {
+    const auto* integer = std::get_if<std::int64_t>(&*sample.value);
+    return integer != nullptr && !is_scaled(point) &&
+           is_within(point, static_cast<double>(*integer));
+  }
+  auto* real = std::get_if<double>(&*sample.value);
+  if (real == nullptr || (point.type != Type::float32 && point.type != Type::float64)) return false;
+  double number = *real * point.scale + point.value_offset;
+  if (point.type == Type::float32) number = static_cast<double>(static_cast<float>(number));
+  if (!std::isfinite(number) || !is_within(point, number)) return false;
+  *real = number;
+  return true;
+}
+
 // Whether the alternative of value is the one its type has (dmi::Value).
 bool is_of(const Value& value, Type type) {
   switch (type) {
@@ -153,20 +175,22 @@ bool is_number(Type type) {
   return type == Type::integer || type == Type::float32 || type == Type::float64;
 }
 
-dmi::Sample refine(const Point& point, dmi::Sample raw) {
-  if (!raw.value) {
-    if (raw.status.ok()) raw.status = malformed(point, "the driver gave neither value nor reason");
-    return raw;
+void refine(const Point& point, dmi::Sample& sample) {
+  if (refine_plain(point, sample)) return;
+  if (!sample.value) {
+    if (sample.status.ok()) {
+      sample.status = malformed(point, "the driver gave neither value nor reason");
+    }
+    return;
   }
-  Result<Value> value = to_type(point, std::move(*raw.value));
-  raw.value.reset();
+  Result<Value> value = to_type(point, std::move(*sample.value));
+  sample.value.reset();
   if (!value) {
-    if (raw.status.ok()) raw.status = value.status();
-    return raw;
+    if (sample.status.ok()) sample.status = value.status();
+    return;
   }
-  if (raw.status.ok()) raw.status = check_limits(point, *value);
-  raw.value = std::move(*value);
-  return raw;
+  if (sample.status.ok()) sample.status = check_limits(point, *value);
+  sample.value = std::move(*value);
 }
 
 Result<Value> to_raw(const Point& point, const Value& value) {

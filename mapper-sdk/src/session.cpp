@@ -47,7 +47,7 @@ void Session::opened(base::Result<std::unique_ptr<AsyncDriver>> driver) {
     const bool wrong_spec = why.code() == Code::invalid || why.code() == Code::unsupported ||
                             why.code() == Code::out_of_range;
     if (!wrong_spec) return lost(why);
-    return brake(named(why), *target_);
+    return brake(named(why), target_->points);
   }
   driver_ = std::move(*driver);
   pend_again();
@@ -128,7 +128,7 @@ void Session::lost(Status why) {
                         cat(why.text(), "; next try in ", wait.count(), " ms"));
   state_ = "offline";
   fail_all(why, true);
-  batch_.clear();
+  drop_batch();
   timer_.start(wait, [this] { open(); });
   tell();
 }
@@ -146,11 +146,12 @@ void Session::pushed() {
   // While the driver opens, its first words wait.
   if (!mailbox_ || phase_ == Phase::opening) return;
   Sink::Mailbox::Contents contents = mailbox_->take();
-  for (auto& [point, sample] : contents.samples) take_sample(point, std::move(sample));
+  const base::SteadyTime now = context_.loop.now();
+  for (auto& [point, sample] : contents.samples) take_sample(point, std::move(sample), now);
   if (!contents.samples.empty()) reached();
   if (contents.lost) {
     // What is with the driver is forgotten with it.
-    batch_.clear();
+    drop_batch();
     return lost(std::move(*contents.lost));
   }
   if (!contents.samples.empty()) tell();
@@ -173,11 +174,7 @@ void Session::fail_all(const Status& why, bool only_unread) {
   }
 }
 
-Status Session::named(Status status) const {
-  const std::string path = id_.to_string();
-  if (status.text().starts_with(path)) return status;
-  return Status(status.code(), cat(path, ": ", status.text()));
-}
+Status Session::named(Status status) const { return mapper::named(id_, std::move(status)); }
 
 void Session::tell() {
   if (has_news()) context_.news(*this);

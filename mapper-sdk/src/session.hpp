@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,8 @@
 #include "base/backoff.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "blueprint.hpp"
+#include "cadence.hpp"
 #include "dmi/device.hpp"
 #include "dmi/twin.hpp"
 #include "ledger.hpp"
@@ -47,6 +50,9 @@ struct SessionContext {
   // Whether first reads are spread over the cycle (at most 1 s) by a hash of the device's id.
   bool spread = true;
   Ledger ledger = {};
+  Blueprints blueprints = {};
+  Batches batches = {};
+  Cadence cadence{loop};
 };
 
 class Session {
@@ -64,9 +70,13 @@ class Session {
   // Takes a new specification; model null: it is not known yet, and the device waits for it. Does
   // what differs: nothing for an equal one; a new desired value is written; anything else that the
   // driver sees closes it and opens another.
-  void update(dmi::Device device, const dmi::DeviceModel* model);
+  void update(dmi::Device device, std::shared_ptr<const dmi::DeviceModel> model);
 
-  const dmi::Device& device() const { return device_; }
+  const dmi::ObjectId& id() const { return id_; }
+  const dmi::ObjectId& model_id() const { return model_id_; }
+  dmi::Device device() const;  // as in the last update; put together anew
+  // Whether an update to these would change nothing.
+  bool is(const dmi::Device& device, const dmi::DeviceModel* model) const;
   const Target& target() const { return *target_; }
   const dmi::Twin& twin() const { return twin_; }
   // ok, or why the device cannot be opened before its specification changes.
@@ -94,15 +104,15 @@ class Session {
   struct Group {  // points of one cycle
     base::Duration cycle;
     base::SteadyTime due;
-    std::vector<std::size_t> points;
-    bool reading = false;  // part of the batch that is with the driver
+    std::span<const std::uint32_t> points;  // of the blueprint
+    bool reading = false;                   // part of the batch that is with the driver
   };
 
   // session_spec.cpp: the specification
   void adopt(Target target);
-  void brake(base::Status why, Target names);
+  void brake(base::Status why, Points names);
   void desire_all();
-  bool desire(std::size_t point, const dmi::DeviceProperty& property);
+  bool desire(std::size_t point, const std::string& text);
   void recall();
   void pend_again();
   base::Duration first_delay() const;
@@ -138,7 +148,9 @@ class Session {
   void read_batch(Phase phase);
   void finish_read(base::Status status);
   void hurry();
-  void take_sample(std::size_t point, dmi::Sample sample);
+  void take_sample(std::size_t point, dmi::Sample&& sample, base::SteadyTime now);
+  void fill_batch(const std::vector<std::size_t>& points);
+  void drop_batch();
   void fail_all(const base::Status& why, bool only_unread = false);
   base::Status named(base::Status status) const;
 
@@ -150,7 +162,15 @@ class Session {
   SessionContext& context_;
   base::Timer timer_;
   const dmi::ObjectId id_;
+  dmi::ObjectId model_id_;
+  // What was updated last is device_ and, for its properties, blueprint_ and desired_.
+  struct Desired {
+    std::uint32_t property;
+    dmi::TwinValue value;
+  };
   dmi::Device device_;
+  std::shared_ptr<const Blueprint> blueprint_;
+  std::vector<Desired> desired_;
   std::shared_ptr<const Target> target_;  // shared: a driver on its bus may outlive the session
   dmi::Twin twin_{0};
   base::Status broken_;
@@ -164,7 +184,7 @@ class Session {
   bool tried_ = false;
 
   std::vector<Group> groups_;
-  std::vector<Reading> batch_;     // reused; what the driver reads
+  std::vector<Reading> batch_;     // what the driver reads; from the pool
   std::vector<Command> commands_;  // what the driver writes, and next to it what was desired
   std::vector<dmi::Value> wanted_;
   std::vector<std::size_t> verify_;     // pending when the link opened

@@ -15,8 +15,7 @@ using base::Status;
 
 bool Session::start_verify() {
   if (verify_.empty()) return false;
-  batch_.clear();
-  for (const std::size_t point : verify_) batch_.push_back({target_->points[point], {}});
+  fill_batch(verify_);
   read_batch(Phase::verifying);
   return true;
 }
@@ -26,7 +25,7 @@ bool Session::start_verify() {
 void Session::accept_held() {
   for (const std::size_t point : verify_) {
     const std::optional<dmi::Value>& desired = twin_.desired(point);
-    const std::optional<dmi::Sample>& seen = twin_.reported(point);
+    const std::optional<dmi::Sample> seen = twin_.reported(point);
     if (!desired || !seen || !seen->status.ok() || !seen->value) continue;
     const Point& described = target_->points[point];
     if (!described.writable || !holds(described, *seen->value, *desired)) continue;
@@ -118,7 +117,7 @@ void Session::finish_write(Status status) {
     has_untold_ = true;
   }
   if (!status.ok()) {
-    batch_.clear();
+    drop_batch();
     return lost(std::move(status));
   }
   reached();
@@ -126,8 +125,7 @@ void Session::finish_write(Status status) {
     tell();
     return step();
   }
-  batch_.clear();
-  for (const std::size_t point : read_back_) batch_.push_back({target_->points[point], {}});
+  fill_batch(read_back_);
   read_batch(Phase::reading);
 }
 
@@ -138,20 +136,32 @@ void Session::skip(Group& group, base::SteadyTime now) {
   const auto missed = (now - group.due + group.cycle - base::Duration(1)) / group.cycle;
   overruns_ += static_cast<std::uint64_t>(missed);
   group.due += group.cycle * missed;
+  context_.cadence.skipped(id_, static_cast<std::uint64_t>(missed));
 }
+
+void Session::fill_batch(const std::vector<std::size_t>& points) {
+  drop_batch();
+  batch_ = context_.batches.take();
+  for (const std::size_t point : points) batch_.push_back({target_->points[point], {}});
+}
+
+// Nothing is with the driver any more.
+void Session::drop_batch() { context_.batches.give(std::exchange(batch_, {})); }
 
 bool Session::start_read() {
   const base::SteadyTime now = context_.loop.now();
-  batch_.clear();
+  fill_batch({});
   for (Group& group : groups_) {
     if (group.due > now) continue;
-    for (const std::size_t point : group.points) {
+    batch_.reserve(batch_.size() + group.points.size());
+    for (const std::uint32_t point : group.points) {
       batch_.push_back({target_->points[point], {}});
     }
     group.reading = true;
+    context_.cadence.started(group.cycle, group.due, now);
+    // The place just taken is not a missed one; those behind it are.
+    group.due += group.cycle;
     skip(group, now + base::Duration(1));
-    // The place just taken is not a missed one.
-    --overruns_;
   }
   if (batch_.empty()) return false;
   read_batch(Phase::reading);
@@ -175,8 +185,9 @@ void Session::finish_read(Status status) {
   const bool cut_short = haste_ == Haste::asked && !verifying;
   assert(verifying || phase_ == Phase::reading);
   end_call();
+  const base::SteadyTime now = context_.loop.now();
   for (Reading& reading : batch_) {
-    if (reading.sample) take_sample(reading.point.index, std::move(*reading.sample));
+    if (reading.sample) take_sample(reading.point.index, std::move(*reading.sample), now);
   }
   for (Group& group : groups_) {
     // Only what took longer than its own cycle: one that became due beside it is merely late.
@@ -184,23 +195,25 @@ void Session::finish_read(Status status) {
     if (cut_short) {
       group.due -= group.cycle;  // its place in the grid again: after the write it is read whole
     } else {
-      skip(group, context_.loop.now());
+      skip(group, now);
     }
   }
   const bool polled = !verifying && read_back_.empty();
   read_back_.clear();
   if (polled) haste_ = cut_short ? Haste::used : Haste::possible;
   if (!status.ok()) return lost(std::move(status));
+  drop_batch();
   reached();
   if (verifying) accept_held();
   tell();
   step();
 }
 
-void Session::take_sample(std::size_t point, dmi::Sample sample) {
+void Session::take_sample(std::size_t point, dmi::Sample&& sample, base::SteadyTime now) {
   if (sample.time == base::Time{}) sample.time = context_.loop.wall();
-  const bool changed =
-      twin_.report(point, refine(target_->points[point], std::move(sample)), context_.loop.now());
+  refine(target_->points[point], sample);
+  if (!sample.status.ok()) sample.status = with_device(id_, std::move(sample.status));
+  const bool changed = twin_.report(point, std::move(sample), now);
   has_untold_ = has_untold_ || changed;
   if (twin_.desired(point)) watch(point);
 }
@@ -221,7 +234,7 @@ Status Session::settle_once(std::size_t point, Status outcome) {
 void Session::watch(std::size_t index) {
   const Point& point = target_->points[index];
   const std::optional<dmi::Value>& desired = twin_.desired(index);
-  const dmi::Sample& seen = *twin_.reported(index);
+  const dmi::Sample seen = *twin_.reported(index);
   if (point.write_once || !seen.status.ok() || !seen.value) return;
   if (!twin_.settled(index)) {
     const bool lost = twin_.refusal(index).code() == Code::timeout;

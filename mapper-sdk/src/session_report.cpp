@@ -32,7 +32,7 @@ dmi::TwinReport Session::twin_report(std::size_t index) const {
   if (twin_.desired(index) || twin_.observed(index)) {
     report.observed = twin_value(point, twin_.observed(index), twin_.refusal(index));
   }
-  if (const std::optional<dmi::Sample>& sample = twin_.reported(index)) {
+  if (const std::optional<dmi::Sample> sample = twin_.reported(index)) {
     report.reported = twin_value(point, sample->value, sample->status);
     report.reported->metadata.emplace("timestamp", base::cat(base::to_ms(sample->time)));
   }

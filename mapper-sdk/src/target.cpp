@@ -106,16 +106,14 @@ void take_write_once(Point& point, Mistakes& mistakes) {
   }
 }
 
-Point make_point(const dmi::Device& device, const dmi::DeviceModel& model, std::size_t index,
-                 Mistakes& mistakes) {
-  const dmi::DeviceProperty& property = device.properties[index];
-  const std::string path = cat(device.id.to_string(), ".properties.", property.name);
+// path: "properties.temp", with the device in front or without.
+Point make_point(const dmi::DeviceProperty& property, std::size_t index, const std::string& path,
+                 dmi::Config visitor, const dmi::DeviceModel& model, Mistakes& mistakes) {
   Point point;
   point.index = index;
   point.name = property.name;
   point.cycle = default_cycle;
-  const dmi::Json config = property.visitors ? property.visitors->config : dmi::Json::object();
-  point.visitor = dmi::Config(config, path + ".visitors.configData");
+  point.visitor = std::move(visitor);
   const dmi::ModelProperty* described = model.find(property.name);
   if (described == nullptr) {
     mistakes.push_back(invalid(path, cat("model ", model.id.to_string(), " has no such property")));
@@ -128,23 +126,29 @@ Point make_point(const dmi::Device& device, const dmi::DeviceModel& model, std::
   return point;
 }
 
-Status check(const dmi::Device& device, std::string_view protocol) {
-  const std::string path = device.id.to_string();
-  if (device.protocol.protocol != protocol) {
-    return invalid(path + ".protocol.protocolName",
-                   cat('"', device.protocol.protocol.substr(0, 40), "\" is not this mapper's \"",
-                       protocol, '"'));
-  }
-  if (device.properties.size() > dmi::max_properties) {
-    return Status(Code::out_of_range, cat(path, ".properties: ", device.properties.size(),
+// The same with the device's name in every path.
+Point make_point(const dmi::Device& device, const dmi::DeviceModel& model, std::size_t index,
+                 Mistakes& mistakes) {
+  const dmi::DeviceProperty& property = device.properties[index];
+  const std::string path = cat(device.id.to_string(), ".properties.", property.name);
+  dmi::Json config = property.visitors ? property.visitors->config : dmi::Json::object();
+  return make_point(property, index, path,
+                    dmi::Config(std::move(config), path + ".visitors.configData"), model, mistakes);
+}
+
+// prefix: "" or "default/boiler.".
+Status check(const std::vector<dmi::DeviceProperty>& properties, const std::string& prefix) {
+  if (properties.size() > dmi::max_properties) {
+    return Status(Code::out_of_range, cat(prefix, "properties: ", properties.size(),
                                           " entries, above ", dmi::max_properties));
   }
   std::unordered_set<std::string_view> names;
-  for (std::size_t i = 0; i < device.properties.size(); ++i) {
-    const std::string& name = device.properties[i].name;
-    if (name.empty()) return invalid(cat(path, ".properties[", i, "].name"), "missing");
+  for (std::size_t i = 0; i < properties.size(); ++i) {
+    const std::string& name = properties[i].name;
+    if (name.empty()) return invalid(cat(prefix, "properties[", i, "].name"), "missing");
     if (!names.insert(name).second) {
-      return invalid(cat(path, ".properties[", i, "].name"), cat('"', name, "\" is there already"));
+      return invalid(cat(prefix, "properties[", i, "].name"),
+                     cat('"', name, "\" is there already"));
     }
   }
   return Status();
@@ -166,7 +170,6 @@ Target empty_target(const dmi::Device& device) {
   target.id = device.id;
   target.protocol =
       dmi::Config(device.protocol.config, device.id.to_string() + ".protocol.configData");
-  target.points.reserve(device.properties.size());
   return target;
 }
 
@@ -174,14 +177,48 @@ Target empty_target(const dmi::Device& device) {
 
 Result<Target> make_target(const dmi::Device& device, const dmi::DeviceModel& model,
                            std::string_view protocol) {
-  if (Status wrong = check(device, protocol); !wrong.ok()) return wrong;
-  Target target = empty_target(device);
+  Result<Target> target = make_address(device, protocol);
+  if (!target) return target;
+  Status wrong = check(device.properties, device.id.to_string() + ".");
+  if (!wrong.ok()) return wrong;
   Mistakes mistakes;
+  std::vector<Point> points;
+  points.reserve(device.properties.size());
   for (std::size_t i = 0; i < device.properties.size(); ++i) {
-    target.points.push_back(make_point(device, model, i, mistakes));
+    points.push_back(make_point(device, model, i, mistakes));
     if (!mistakes.empty()) return mistakes.front();
   }
+  target->points = std::move(points);
   return target;
+}
+
+Result<Target> make_address(const dmi::Device& device, std::string_view protocol) {
+  if (device.protocol.protocol != protocol) {
+    return invalid(device.id.to_string() + ".protocol.protocolName",
+                   cat('"', device.protocol.protocol.substr(0, 40), "\" is not this mapper's \"",
+                       protocol, '"'));
+  }
+  return empty_target(device);
+}
+
+Result<Points> make_points(
+    const std::shared_ptr<const std::vector<dmi::DeviceProperty>>& properties,
+    const dmi::DeviceModel& model) {
+  if (Status wrong = check(*properties, ""); !wrong.ok()) return wrong;
+  static const dmi::Json none = dmi::Json::object();
+  Mistakes mistakes;
+  std::vector<Point> points;
+  points.reserve(properties->size());
+  for (const dmi::DeviceProperty& property : *properties) {
+    const std::string path = "properties." + property.name;
+    const dmi::Json& config = property.visitors ? property.visitors->config : none;
+    points.push_back(make_point(property, points.size(), path,
+                                dmi::Config(std::shared_ptr<const dmi::Json>(properties, &config),
+                                            path + ".visitors.configData"),
+                                model, mistakes));
+    if (!mistakes.empty()) return mistakes.front();
+  }
+  return Points(std::move(points));
 }
 
 std::vector<Status> target_mistakes(const dmi::Device& device, const dmi::DeviceModel& model,
@@ -198,24 +235,24 @@ std::vector<Status> target_mistakes(const dmi::Device& device, const dmi::Device
   return mistakes;
 }
 
-Target names_only(const dmi::Device& device) {
-  Target target;
-  target.id = device.id;
+Points names_only(const std::vector<dmi::DeviceProperty>& properties) {
+  std::vector<Point> points;
   std::unordered_set<std::string_view> names;
-  for (const dmi::DeviceProperty& property : device.properties) {
-    if (target.points.size() == dmi::max_properties) break;
+  for (const dmi::DeviceProperty& property : properties) {
+    if (points.size() == dmi::max_properties) break;
     if (property.name.empty() || !names.insert(property.name).second) continue;
     Point point;
-    point.index = target.points.size();
+    point.index = points.size();
     point.name = property.name;
-    target.points.push_back(std::move(point));
+    points.push_back(std::move(point));
   }
-  return target;
+  return points;
 }
 
 bool same(const Target& a, const Target& b) {
   if (a.id != b.id || a.points.size() != b.points.size()) return false;
   if (a.protocol.json() != b.protocol.json()) return false;
+  if (a.points.data() == b.points.data()) return true;
   for (std::size_t i = 0; i < a.points.size(); ++i) {
     if (!same(a.points[i], b.points[i])) return false;
   }

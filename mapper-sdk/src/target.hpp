@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -34,9 +35,18 @@ base::Result<Target> make_target(const dmi::Device& device, const dmi::DeviceMod
 std::vector<base::Status> target_mistakes(const dmi::Device& device, const dmi::DeviceModel& model,
                                           Target& good);
 
-// A target with the names of the device's properties only: of a device that cannot be opened, but
-// whose properties must say why.
-Target names_only(const dmi::Device& device);
+// The points of make_target() alone. Their paths, and that of the mistake, begin at the device:
+// "properties.temp.visitors.configData". The visitors stay in properties.
+base::Result<Points> make_points(
+    const std::shared_ptr<const std::vector<dmi::DeviceProperty>>& properties,
+    const dmi::DeviceModel& model);
+
+// The rest of make_target(): the device without points. invalid: it is of another protocol.
+base::Result<Target> make_address(const dmi::Device& device, std::string_view protocol);
+
+// Points with the names of a device's properties only: of one that cannot be opened, but whose
+// properties must say why.
+Points names_only(const std::vector<dmi::DeviceProperty>& properties);
 
 // Whether a driver that was opened for one may stay for the other.
 bool same(const Target& a, const Target& b);

@@ -26,7 +26,7 @@ void Teller::start() {
 void Teller::stop() { started_ = false; }
 
 void Teller::news(const Session& session) {
-  const dmi::ObjectId& id = session.device().id;
+  const dmi::ObjectId& id = session.id();
   if (calling_.contains(id) || !queued_.insert(id).second) return;
   queue_.push_back(id);
   pump();

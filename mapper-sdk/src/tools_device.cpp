@@ -138,8 +138,9 @@ void ToolDevice::finish_read(const Status& missing) {
   if (!missing.ok()) drop_driver();
   std::vector<dmi::Sample> samples;
   for (Reading& reading : readings_) {
-    samples.push_back(refine(reading.point, reading.sample ? std::move(*reading.sample)
-                                                           : dmi::Sample(missing, loop_.wall())));
+    samples.push_back(reading.sample ? std::move(*reading.sample)
+                                     : dmi::Sample(missing, loop_.wall()));
+    refine(reading.point, samples.back());
   }
   std::exchange(read_, nullptr)(std::move(samples));
 }

@@ -203,12 +203,12 @@ Outcome measure(int baud, int count, const std::set<int>& dead, std::vector<Seco
                                  repeats,
                                  [](mapper::Session& session) { (void)session.take_report(); },
                                  false};
-  const dmi::DeviceModel block = model();
+  const auto block = std::make_shared<const dmi::DeviceModel>(model());
   std::vector<std::unique_ptr<mapper::Session>> sessions;
   for (int unit = 1; unit <= count; ++unit) {
     sessions.push_back(
         std::make_unique<mapper::Session>(context, dmi::ObjectId{"default", cat("unit", unit)}));
-    sessions.back()->update(device(unit, baud, units.path()), &block);
+    sessions.back()->update(device(unit, baud, units.path()), block);
     if (!sessions.back()->broken().ok()) fail(sessions.back()->broken().to_string());
   }
   Outcome outcome;

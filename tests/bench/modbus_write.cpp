@@ -108,12 +108,12 @@ class Run {
                                    repeats_,
                                    [](mapper::Session& session) { (void)session.take_report(); },
                                    false};
-    const dmi::DeviceModel small = model_of(1);
-    const dmi::DeviceModel large = model_of(polled_points);
+    const auto small = std::make_shared<const dmi::DeviceModel>(model_of(1));
+    const auto large = std::make_shared<const dmi::DeviceModel>(model_of(polled_points));
     mapper::Session other(context, {"default", "block5"});
-    if (poll_other) other.update(device_of(5, port_, polled_points, 10), &large);
+    if (poll_other) other.update(device_of(5, port_, polled_points, 10), large);
     written_ = poll_itself ? device_of(4, port_, polled_points, 10) : device_of(4, port_, 1, 1000);
-    model_ = poll_itself ? &large : &small;
+    model_ = poll_itself ? large : small;
     mapper::Session session(context, {"default", "block4"});
     session_ = &session;
     session.update(written_, model_);
@@ -144,7 +144,7 @@ class Run {
   mapper::Protocol protocol_ = modbus::protocol();
   base::Repeats repeats_;
   dmi::Device written_;
-  const dmi::DeviceModel* model_ = nullptr;
+  std::shared_ptr<const dmi::DeviceModel> model_;
   mapper::Session* session_ = nullptr;
   base::SteadyTime asked_{};
   std::minstd_rand random_{1};

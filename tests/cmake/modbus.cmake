@@ -13,7 +13,7 @@ if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/modbus_plan.cpp)
 endif()
 
 # The SDK's sessions are not public, and part of what these measure.
-foreach(name modbus_write modbus_rtu)
+foreach(name modbus_write modbus_rtu modbus_plant modbus_devices modbus_growth)
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/${name}.cpp)
     add_executable(bench_${name} bench/${name}.cpp)
     target_include_directories(bench_${name} PRIVATE

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <random>
+#include <vector>
 
 #include "dmi/reconcile.hpp"
 
@@ -100,6 +102,51 @@ TEST(Twin, NewListenerHearsAllThatWasSeen) {
   twin.told(1, t0);
   twin.retell();
   EXPECT_EQ(twin.untold(), Points{1});
+}
+
+TEST(Twin, GivesBackWhatWasSeenOfEveryKind) {
+  const std::vector<std::optional<Value>> kinds = {Value(true),        Value(std::int64_t{-7}),
+                                                   Value(21.5),        Value(std::string("text")),
+                                                   Value(Bytes{1, 2}), std::nullopt};
+  Twin twin(1);
+  EXPECT_FALSE(twin.is_reported(0));
+  EXPECT_EQ(twin.reported(0), std::nullopt);
+  for (const auto& one : kinds) {
+    for (const auto& other : kinds) {
+      for (const auto& value : {one, other, other}) {
+        Sample sample(Status(value ? Code::ok : Code::timeout, "unit 7"), wall);
+        sample.value = value;
+        const Sample seen = sample;
+        const auto before = twin.reported(0);
+        const bool same = before && before->value == value;
+        EXPECT_EQ(twin.report(0, std::move(sample), t0), !same);
+        EXPECT_EQ(twin.reported(0), seen);
+        twin.told(0, t0);
+      }
+    }
+  }
+}
+
+TEST(Twin, KnowsNothingOfPointsThatNobodyDesired) {
+  Twin twin(2);
+  twin.desire(1, Value(1.0));
+  EXPECT_FALSE(twin.desire(0, std::nullopt));
+  twin.accept(0, Value(1.0));
+  twin.refuse(0, Value(1.0), Status(Code::refused, "no"));
+  twin.again(0);
+  EXPECT_FALSE(twin.settled(0));
+  EXPECT_EQ(twin.observed(0), std::nullopt);
+  EXPECT_TRUE(twin.refusal(0).ok());
+  EXPECT_EQ(twin.untold(), Points{1});
+}
+
+TEST(Twin, RefreshIsDueAlsoWhereTheMillisecondsOfTheClockWrap) {
+  const base::SteadyTime late = t0 + std::chrono::milliseconds((std::int64_t{1} << 32) - 1000);
+  Twin twin(1);
+  twin.report(0, Sample(Value(1.0), wall), late);
+  twin.told(0, late);
+  EXPECT_FALSE(twin.report(0, Sample(Value(1.0), wall), late + seconds(59)));
+  EXPECT_TRUE(twin.report(0, Sample(Value(1.0), wall), late + seconds(60)));
 }
 
 TEST(Reconcile, AppliedDifferenceLeavesNothing) {

@@ -26,7 +26,11 @@ Point point_of(Type type, double scale = 1, double offset = 0) {
   point.value_offset = offset;
   return point;
 }
-Sample refined(const Point& point, Value raw) { return refine(point, Sample(std::move(raw), t0)); }
+Sample refined(const Point& point, Value raw) {
+  Sample sample(std::move(raw), t0);
+  refine(point, sample);
+  return sample;
+}
 Value value_of(const Point& point, Value raw) {
   const Sample sample = refined(point, std::move(raw));
   EXPECT_TRUE(sample.status.ok()) << sample.status.to_string();
@@ -94,7 +98,8 @@ TEST(Refine, OtherTypesTakeOnlyWhatTheyAre) {
 }
 
 TEST(Refine, AStatusOfTheDriverStays) {
-  const Sample sample = refine(point_of(Type::integer), Sample(Status(Code::refused, "no"), t0));
+  Sample sample(Status(Code::refused, "no"), t0);
+  refine(point_of(Type::integer), sample);
   EXPECT_EQ(sample.status, Status(Code::refused, "no"));
   EXPECT_FALSE(sample.value.has_value());
 }

@@ -16,11 +16,15 @@ namespace {
 using base::Code;
 using base::Status;
 using dmi::Value;
+using ::testing::AllOf;
 using testing::desiring;
 using testing::device_of;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using testing::FakeDevice;
+using ::testing::Gt;
 using ::testing::HasSubstr;
+using ::testing::Lt;
 using testing::model_of;
 using namespace std::chrono_literals;
 
@@ -51,7 +55,7 @@ class Plant {
   Session& session(const std::string& name = "d") { return *fleet.find({"default", name}); }
   FakeDevice& device(const std::string& name = "d") { return devices[name]; }
   // status and reason of a point as it is reported.
-  const dmi::Sample& sample(std::size_t point, const std::string& name = "d") {
+  dmi::Sample sample(std::size_t point, const std::string& name = "d") {
     return *session(name).twin().reported(point);
   }
 
@@ -130,16 +134,16 @@ TEST(Session, AReadIsCutShortForAWriteAndTheNextOneIsNot) {
                          repeats,
                          [](Session&) {},
                          false};
-  const dmi::DeviceModel model = model_of({"a", "b", "c", "d"});
+  const auto model = std::make_shared<const dmi::DeviceModel>(model_of({"a", "b", "c", "d"}));
   const dmi::Device device = device_of("d", {"a", "b", "c", "d"}, 100);
   Session session(context, device.id);
-  session.update(device, &model);
+  session.update(device, model);
   loop.advance(115ms);  // in the second read, of b
   log.clear();
-  session.update(desiring(device, 3, "7"), &model);
+  session.update(desiring(device, 3, "7"), model);
   loop.advance(30ms);
   EXPECT_THAT(log, ElementsAre("b", "write", "d"));
-  session.update(desiring(device, 3, "8"), &model);
+  session.update(desiring(device, 3, "8"), model);
   loop.advance(60ms);
   EXPECT_THAT(log, ElementsAre("b", "write", "d", "a", "b", "c", "d", "write", "d"));
   EXPECT_EQ(session.overruns(), 0u);
@@ -592,6 +596,112 @@ TEST(Session, UnchangedValuesAreNotToldAgainBeforeTheRefresh) {
   EXPECT_EQ(plant.session().take_report().twins.size(), 0u);
   plant.loop.advance(2s);
   EXPECT_EQ(plant.session().take_report().twins.size(), 1u);
+}
+
+TEST(Session, DevicesOfOneModelShareTheirPointsAndAnUpdateOfOneDoesNotTouchTheOther) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.put(device_of("one", {"a", "b"}));
+  plant.put(desiring(device_of("two", {"a", "b"}), 0, "5"));
+  plant.put(device_of("other", {"a", "b"}, 500));
+  EXPECT_EQ(plant.context.blueprints.size(), 2u);
+  const Target& two = plant.session("two").target();
+  EXPECT_EQ(plant.session("one").target().points.data(), two.points.data());
+  EXPECT_NE(plant.session("other").target().points.data(), two.points.data());
+  plant.loop.advance(10ms);
+  plant.put(device_of("one", {"a"}));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session("one").target().points.size(), 1u);
+  EXPECT_EQ(plant.session("two").target().points.size(), 2u);
+  EXPECT_EQ(plant.device("two").count("open"), 1u);
+  EXPECT_EQ(plant.session("two").twin().desired(0), Value(5.0));
+}
+
+TEST(Session, TextsNameTheDeviceThoughItsPathsAreShared) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  for (const std::string name : {"one", "two"}) {
+    dmi::Device device = device_of(name, {"a"});
+    device.properties[0].visitors = dmi::ProtocolConfig{"fake", {{"scale", 0}}};
+    plant.put(device);
+    EXPECT_EQ(
+        plant.sample(0, name).status.text(),
+        "default/" + name + ".properties.a.visitors.configData.scale: 0 would make every value 0");
+  }
+  dmi::Device device = device_of("three", {"a"});
+  plant.device("three").fail(
+      "a", Status(Code::invalid, "properties.a.visitors.configData.offset: missing"));
+  plant.put(device);
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.sample(0, "three").status.text(),
+            "default/three.properties.a.visitors.configData.offset: missing");
+}
+
+TEST(Session, TellsTheDeviceItWasGiven) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  dmi::Device device = desiring(device_of("d", {"a", "b"}), 1, "5");
+  device.properties[0].visitors = dmi::ProtocolConfig{"fake", {{"offset", 7}}};
+  device.protocol.config = {{"port", 5}};
+  device.generation = 3;
+  plant.put(device);
+  EXPECT_EQ(plant.session().device(), device);
+  const dmi::DeviceModel model = model_of({"a", "b"});
+  EXPECT_TRUE(plant.session().is(device, &model));
+  EXPECT_FALSE(plant.session().is(device, nullptr));
+  EXPECT_FALSE(plant.session().is(desiring(device, 1, "6"), &model));
+  EXPECT_FALSE(plant.session().is(desiring(device, 0, "6"), &model));
+  device.properties[0].visitors->config["offset"] = 8;
+  EXPECT_FALSE(plant.session().is(device, &model));
+}
+
+TEST(Session, FirstReadsOfTenThousandDevicesAreSpreadEvenlyOverTheCycle) {
+  Plant plant;
+  plant.context.spread = true;
+  plant.fleet.put(model_of({"a"}));
+  for (int i = 0; i < 10'000; ++i) plant.put(device_of(base::cat("line2-meter-", i), {"a"}));
+  std::vector<std::size_t> slots;
+  std::size_t before = 0;
+  for (int i = 0; i < 20; ++i) {
+    plant.loop.advance(50ms);
+    std::size_t opened = 0;
+    for (const auto& [name, device] : plant.devices) opened += device.count("open");
+    slots.push_back(opened - std::exchange(before, opened));
+  }
+  // 500 each; 5 standard deviations are 109.
+  EXPECT_THAT(slots, Each(AllOf(Gt(391u), Lt(609u))));
+}
+
+TEST(Session, SkippedCyclesAreSummedUpForAllDevices) {
+  Plant plant(250ms);
+  plant.fleet.put(model_of({"a"}));
+  plant.put(device_of("slow", {"a"}, 100));
+  plant.put(device_of("well", {"a"}, 1000));
+  plant.loop.advance(899ms);
+  EXPECT_EQ(plant.context.cadence.skips(), 6u);
+  EXPECT_EQ(plant.context.cadence.summary(), "6 cycles skipped in the last minute: default/slow 6");
+  EXPECT_EQ(plant.context.cadence.summary(), "");
+}
+
+TEST(Session, AReadThatBeginsLaterThanATenthOfItsCycleIsCounted) {
+  base::ManualLoop loop;
+  Cadence cadence(loop);
+  cadence.started(1s, loop.now(), loop.now() + 100ms);
+  cadence.started(1s, loop.now(), loop.now() + 101ms);
+  EXPECT_EQ(cadence.reads(), 2u);
+  EXPECT_EQ(cadence.late(), 1u);
+}
+
+TEST(Fleet, AnEqualModelLeavesItsDevicesAlone) {
+  Plant plant;
+  plant.fleet.put(model_of({"a"}));
+  plant.put(device_of("d", {"a"}));
+  plant.loop.advance(10ms);
+  const Point* const before = plant.session().target().points.data();
+  plant.fleet.put(model_of({"a"}));
+  plant.loop.advance(10ms);
+  EXPECT_EQ(plant.session().target().points.data(), before);
+  EXPECT_EQ(plant.device().count("open"), 1u);
 }
 
 TEST(Fleet, BecomingTheWholeTruthRemovesGhostsAndLeavesEqualOnesAlone) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cassert>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,25 +33,34 @@ std::string_view name(Code code);
 // The code of such a word; Code::internal for an unknown one.
 Code code_of(std::string_view name);
 
+// Two words: a mapper keeps one beside each of a million values, and nearly all are ok.
 class [[nodiscard]] Status {
  public:
   Status() = default;  // ok
-  // text names object, path and number, in lower case, without a full stop.
-  Status(Code code, std::string text) : code_(code), text_(std::move(text)) {}
+  // text names object, path and number, in lower case, without a full stop; of ok it is dropped.
+  Status(Code code, std::string text)
+      : why_(code == Code::ok ? nullptr : std::make_shared<const Why>(code, std::move(text))) {}
 
-  bool ok() const { return code_ == Code::ok; }
-  Code code() const { return code_; }
-  const std::string& text() const { return text_; }
+  bool ok() const { return why_ == nullptr; }
+  Code code() const { return why_ ? why_->code : Code::ok; }
+  const std::string& text() const;
   // Whether the same call may succeed later without anybody changing anything.
-  bool retriable() const { return code_ == Code::timeout || code_ == Code::unavailable; }
+  bool retriable() const { return code() == Code::timeout || code() == Code::unavailable; }
   // "timeout: unit 7 did not answer within 500 ms"; "ok".
   std::string to_string() const;
 
-  friend bool operator==(const Status&, const Status&) = default;
+  friend bool operator==(const Status& a, const Status& b) {
+    return a.why_ == b.why_ || (a.code() == b.code() && a.text() == b.text());
+  }
 
  private:
-  Code code_ = Code::ok;
-  std::string text_;
+  struct Why {
+    Why(Code code_, std::string text_) : code(code_), text(std::move(text_)) {}
+    Code code;
+    std::string text;
+  };
+  // Immutable and shared by copies: all points of a dead device have the same reason.
+  std::shared_ptr<const Why> why_;
 };
 
 // A T, or the reason why there is none. value() of a failed Result is a bug and asserts.

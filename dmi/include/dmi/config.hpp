@@ -20,6 +20,8 @@ class Config {
   // object: a JSON object (anything else counts as an empty one). path: where it stands, for
   // errors.
   Config(Json object, std::string path);
+  // The same without a copy: object is shared, not null, and not changed by anybody.
+  Config(std::shared_ptr<const Json> object, std::string path);
 
   const std::string& path() const { return path_; }
   const Json& json() const { return *object_; }

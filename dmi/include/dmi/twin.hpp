@@ -49,8 +49,9 @@ class Twin {
 
   // What was seen. Returns whether it must be told: the value or the status' code changed, or
   // refresh has passed since it was told last.
-  bool report(std::size_t point, Sample sample, base::SteadyTime now);
-  const std::optional<Sample>& reported(std::size_t point) const;
+  bool report(std::size_t point, Sample&& sample, base::SteadyTime now);
+  bool is_reported(std::size_t point) const;
+  std::optional<Sample> reported(std::size_t point) const;  // made anew
 
   // Points to tell: changed by report(), desire(), accept() or refuse() since told(). In order.
   std::vector<std::size_t> untold() const;
@@ -59,16 +60,34 @@ class Twin {
   void retell();
 
  private:
-  struct Entry {
+  // What is desired of a point, and what came of it.
+  struct Wish {
     std::optional<Value> desired;
     std::optional<Value> observed;
     base::Status refusal;
-    std::optional<Sample> reported;
-    base::SteadyTime told_at{};
     bool accepted = false;  // desired == observed, or finally refused
-    bool untold = false;
   };
+  // A Value in two words; texts and bytes stand apart.
+  using Packed =
+      std::variant<std::monostate, bool, std::int64_t, double, std::unique_ptr<const Value>>;
+  struct Entry {
+    Packed value;
+    base::Status status;
+    base::Time time{};
+    std::uint32_t told_at_ms = 0;  // of the steady clock, modulo 2^32
+    bool reported = false;
+    bool untold = false;
+    bool wished = false;  // is in wishes_
+  };
+
+  static Packed packed(std::optional<Value>&& value);
+  static std::optional<Value> unpacked(const Packed& packed);
+  static bool equal(const Packed& packed, const std::optional<Value>& value);
+  const Wish* wish(std::size_t point) const;
+  Wish* wish(std::size_t point);
+
   std::vector<Entry> entries_;
+  std::map<std::uint32_t, Wish> wishes_;
 };
 
 }  // namespace dmi

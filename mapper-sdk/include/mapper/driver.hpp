@@ -41,11 +41,44 @@ struct Point {
   bool write_once = false;
 };
 
+// The points of a target: a vector that copies share until one of them is changed, because a
+// thousand devices of one model have the same. Equal data() means equal points. Changing one moves
+// it; a const one stays where it is.
+class Points {
+ public:
+  Points() = default;
+  Points(std::vector<Point> points)
+      : points_(std::make_shared<std::vector<Point>>(std::move(points))) {}
+
+  std::size_t size() const { return points_ ? points_->size() : 0; }
+  bool empty() const { return size() == 0; }
+  const Point* data() const { return points_ ? points_->data() : nullptr; }
+  const Point* begin() const { return data(); }
+  const Point* end() const { return data() + size(); }
+  const Point& operator[](std::size_t index) const { return data()[index]; }
+  const Point& at(std::size_t index) const { return points_->at(index); }
+
+  Point& operator[](std::size_t index) { return own()[index]; }
+  void push_back(Point point) { own().push_back(std::move(point)); }
+  void reserve(std::size_t count) { own().reserve(count); }
+
+ private:
+  std::vector<Point>& own() {
+    if (!points_) {
+      points_ = std::make_shared<std::vector<Point>>();
+    } else if (points_.use_count() > 1) {
+      points_ = std::make_shared<std::vector<Point>>(*points_);
+    }
+    return *points_;
+  }
+  std::shared_ptr<std::vector<Point>> points_;
+};
+
 // A device as a driver sees it. Immutable and at one address while the driver lives.
 struct Target {
   dmi::ObjectId id;
   dmi::Config protocol;  // protocol.configData
-  std::vector<Point> points;
+  Points points;
 };
 
 // One point to read. Leave sample empty for "no news"; set a Status when this point failed.
