@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/log.hpp"
 #include "bench/fleet_rig.hpp"
 #include "bench/report.hpp"
 
@@ -43,6 +44,7 @@ class Silent {
 
 int main(int argc, char** argv) {
   bench::allow_many_descriptors();
+  base::set_log_level(base::Level::error);  // the dead are not news here
   bench::Report report(argc, argv);
   const bench::Kind kind{"small", points, false};
   bench::Plant plant(1000);
