@@ -162,6 +162,9 @@ void Session::drop_batch() { context_.batches.give(std::exchange(batch_, {})); }
 
 bool Session::start_read() {
   const base::SteadyTime now = context_.loop.now();
+  if (std::ranges::none_of(groups_, [&](const Group& group) { return group.due <= now; })) {
+    return false;
+  }
   fill_batch({});
   for (Group& group : groups_) {
     if (group.due > now) continue;
@@ -176,7 +179,6 @@ bool Session::start_read() {
     group.on_grid = true;
     skip(group, now + base::Duration(1));
   }
-  if (batch_.empty()) return false;
   read_batch(Phase::reading);
   return true;
 }

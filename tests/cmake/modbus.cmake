@@ -8,7 +8,7 @@ if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/modbus_plan.cpp)
   # The SDK's refine, so that the whole way from register to twin is measured, is not public.
   target_include_directories(bench_modbus_plan PRIVATE
     ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/mapper-sdk/src)
-  target_link_libraries(bench_modbus_plan PRIVATE project_options modbus mapper test_support Threads::Threads)
+  target_link_libraries(bench_modbus_plan PRIVATE project_options modbus mapper test_support PkgConfig::MODBUS Threads::Threads)
   add_dependencies(bench_modbus_plan modbus-plant)
 endif()
 
