@@ -57,6 +57,7 @@ void Session::opened(base::Result<std::unique_ptr<AsyncDriver>> driver) {
   const base::SteadyTime now = context_.loop.now();
   for (Group& group : groups_) {
     group.due = now;
+    group.on_grid = false;
     group.reading = false;
   }
   phase_ = Phase::idle;

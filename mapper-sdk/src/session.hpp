@@ -105,6 +105,7 @@ class Session {
     base::Duration cycle;
     base::SteadyTime due;
     std::span<const std::uint32_t> points;  // of the blueprint
+    bool on_grid = false;                   // due is a place of the device's own grid
     bool reading = false;                   // part of the batch that is with the driver
   };
 
@@ -144,6 +145,7 @@ class Session {
   std::string ledger_key(std::size_t point) const;
   std::string desired_text(std::size_t point) const;
   void skip(Group& group, base::SteadyTime now);
+  base::SteadyTime next_place(const Group& group) const;
   bool start_read();
   void read_batch(Phase phase);
   void finish_read(base::Status status);

@@ -139,6 +139,18 @@ void Session::skip(Group& group, base::SteadyTime now) {
   context_.cadence.skipped(id_, static_cast<std::uint64_t>(missed));
 }
 
+// A device is read at once when it is opened, and then at its own places of the cycle, by a hash of
+// its name: a thousand devices that come back in one moment are not read in one moment from then
+// on.
+base::SteadyTime Session::next_place(const Group& group) const {
+  if (group.on_grid || !context_.spread) return group.due + group.cycle;
+  const base::Duration offset(static_cast<base::Duration::rep>(dmi::ObjectIdHash()(id_) >> 1) %
+                              group.cycle.count());
+  const base::Duration since = (group.due.time_since_epoch() - offset) % group.cycle;
+  const base::SteadyTime next = group.due - since + group.cycle;
+  return next - group.due < group.cycle / 2 ? next + group.cycle : next;
+}
+
 void Session::fill_batch(const std::vector<std::size_t>& points) {
   drop_batch();
   batch_ = context_.batches.take();
@@ -150,6 +162,9 @@ void Session::drop_batch() { context_.batches.give(std::exchange(batch_, {})); }
 
 bool Session::start_read() {
   const base::SteadyTime now = context_.loop.now();
+  if (std::ranges::none_of(groups_, [&](const Group& group) { return group.due <= now; })) {
+    return false;
+  }
   fill_batch({});
   for (Group& group : groups_) {
     if (group.due > now) continue;
@@ -160,10 +175,10 @@ bool Session::start_read() {
     group.reading = true;
     context_.cadence.started(group.cycle, group.due, now);
     // The place just taken is not a missed one; those behind it are.
-    group.due += group.cycle;
+    group.due = next_place(group);
+    group.on_grid = true;
     skip(group, now + base::Duration(1));
   }
-  if (batch_.empty()) return false;
   read_batch(Phase::reading);
   return true;
 }

@@ -96,7 +96,7 @@ void Session::adopt(Target target) {
   if (state_ == "unhealthy") state_ = "unknown";
   groups_.clear();
   for (const Blueprint::Group& group : blueprint_->groups) {
-    groups_.push_back({group.cycle, {}, group.points, false});
+    groups_.push_back({group.cycle, {}, group.points});
   }
   backoff_.reset();
   desire_all();

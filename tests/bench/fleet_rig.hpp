@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "fleet.hpp"
 #include "modbus/driver.hpp"
@@ -116,7 +117,8 @@ class Rig {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Rig(base::IoLoop& loop) : loop_(loop) {}
+  // What is wrong is counted, not logged.
+  explicit Rig(base::IoLoop& loop) : loop_(loop) { base::set_log_level(base::Level::error); }
 
   void add(const Kind& kind, int first, int count, int port) {
     fleet_.put(model_of(kind));

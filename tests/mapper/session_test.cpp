@@ -672,6 +672,32 @@ TEST(Session, FirstReadsOfTenThousandDevicesAreSpreadEvenlyOverTheCycle) {
   EXPECT_THAT(slots, Each(AllOf(Gt(391u), Lt(609u))));
 }
 
+TEST(Session, DevicesThatComeBackInOneMomentAreNotReadInOneMomentFromThenOn) {
+  Plant plant;
+  plant.context.spread = true;
+  plant.fleet.put(model_of({"a"}));
+  const auto put_all = [&](std::int64_t cycle_ms) {
+    for (int i = 0; i < 1000; ++i) plant.put(device_of(base::cat("meter-", i), {"a"}, cycle_ms));
+  };
+  put_all(500);
+  plant.loop.advance(2s);
+  put_all(1000);  // all are closed and opened anew
+  plant.loop.advance(2s);
+  const auto reads = [&] {
+    std::size_t count = 0;
+    for (const auto& [name, device] : plant.devices) count += device.count("read");
+    return count;
+  };
+  std::size_t before = reads();
+  for (int i = 0; i < 10; ++i) {
+    plant.loop.advance(100ms);
+    const std::size_t now = reads();
+    EXPECT_NEAR(static_cast<double>(now - std::exchange(before, now)), 100, 50) << i;
+  }
+  EXPECT_EQ(plant.context.cadence.late(), 0u);
+  EXPECT_EQ(plant.context.cadence.skips(), 0u);
+}
+
 TEST(Session, SkippedCyclesAreSummedUpForAllDevices) {
   Plant plant(250ms);
   plant.fleet.put(model_of({"a"}));

@@ -204,7 +204,8 @@ Result<std::unique_ptr<mapper::AsyncDriver>> make_driver(const mapper::Target& t
                                                          const Settings& settings,
                                                          std::shared_ptr<Common> common) {
   if (!common) common = std::make_shared<Common>();
-  std::shared_ptr<Layout> layout = common->layouts.share(make_layout(target, settings));
+  std::shared_ptr<Layout> layout = common->layouts.find(target.points, limits_of(settings));
+  if (!layout) layout = common->layouts.share(make_layout(target, settings), target.points);
   if (layout->size() > 0 && layout->wrong() == layout->size()) return layout->place(0).status();
   return std::unique_ptr<mapper::AsyncDriver>(std::make_unique<ModbusDriver>(
       target.id, std::move(layout), loop, std::move(link), settings, std::move(common)));

@@ -155,22 +155,36 @@ std::size_t Layout::hash() const {
   return static_cast<std::size_t>(hash);
 }
 
-std::shared_ptr<Layout> Layouts::share(Layout made) {
+std::shared_ptr<Layout> Layouts::share(Layout made, const mapper::Points& points) {
+  if (known_.size() + by_points_.size() >= sweep_at_) sweep();
   const std::size_t hash = made.hash();
   const auto [begin, end] = known_.equal_range(hash);
-  for (auto one = begin; one != end; ++one) {
-    std::shared_ptr<Layout> layout = one->second.lock();
-    if (layout && layout->equals(made)) return layout;
+  std::shared_ptr<Layout> layout;
+  for (auto one = begin; one != end && !layout; ++one) {
+    layout = one->second.lock();
+    if (layout && !layout->equals(made)) layout.reset();
   }
-  if (known_.size() >= sweep_at_) sweep();
-  auto layout = std::make_shared<Layout>(std::move(made));
-  known_.emplace(hash, layout);
+  if (!layout) {
+    layout = std::make_shared<Layout>(std::move(made));
+    known_.emplace(hash, layout);
+  }
+  if (!points.empty()) by_points_.emplace(points.data(), Made{points, layout});
   return layout;
+}
+
+std::shared_ptr<Layout> Layouts::find(const mapper::Points& points, const Limits& limits) const {
+  const auto [begin, end] = by_points_.equal_range(points.data());
+  for (auto one = begin; one != end; ++one) {
+    std::shared_ptr<Layout> layout = one->second.layout.lock();
+    if (layout && layout->limits() == limits) return layout;
+  }
+  return nullptr;
 }
 
 void Layouts::sweep() {
   std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
-  sweep_at_ = 2 * known_.size() + 64;
+  std::erase_if(by_points_, [](const auto& entry) { return entry.second.layout.expired(); });
+  sweep_at_ = 2 * (known_.size() + by_points_.size()) + 64;
 }
 
 }  // namespace modbus

@@ -77,12 +77,20 @@ class Layout {
 class Layouts {
  public:
   // The layout that equals made, if a device has it; else made.
-  std::shared_ptr<Layout> share(Layout made);
+  // points: what it was made of, to be found by; none: it is not found.
+  std::shared_ptr<Layout> share(Layout made, const mapper::Points& points = {});
+  // The layout of these very points under these limits, without making another; nullptr: unknown.
+  std::shared_ptr<Layout> find(const mapper::Points& points, const Limits& limits) const;
 
  private:
   void sweep();
 
+  struct Made {
+    mapper::Points points;  // kept, so that no others stand at their address
+    std::weak_ptr<Layout> layout;
+  };
   std::unordered_multimap<std::size_t, std::weak_ptr<Layout>> known_;
+  std::unordered_multimap<const mapper::Point*, Made> by_points_;
   std::size_t sweep_at_ = 64;
 };
 
