@@ -83,7 +83,8 @@ class Plant {
   }
   void start() {
     buses = std::make_unique<Buses>(loop, protocol);
-    context.emplace(loop, buses->opener(), "fake", repeats, [](Session&) {}, false);
+    context.emplace(
+        loop, buses->opener(), "fake", repeats, [](Session&) {}, false);
     fleet = std::make_unique<Fleet>(*context);
     fleet->put(model_of({"a"}));
   }

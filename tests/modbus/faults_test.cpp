@@ -206,9 +206,8 @@ TEST_F(Faults, NonsenseOnTheConnectionClosesItAndTheNextReadWorks) {
       reply.bytes.push_back(static_cast<std::uint8_t>(c));
     }
   });
-  EXPECT_TRUE(read_once().ok());
-  EXPECT_EQ(batch_[0].sample->status.code(), Code::malformed);
-  EXPECT_THAT(batch_[0].sample->status.text(), HasSubstr("is not Modbus; connection closed"));
+  EXPECT_THAT(read_once().text(), HasSubstr("is not Modbus"));
+  EXPECT_FALSE(batch_[0].sample.has_value());
   EXPECT_TRUE(read_once().ok());
   EXPECT_EQ(value(), 1);
   EXPECT_EQ(link_->counters().connects, 2u);
@@ -227,7 +226,8 @@ TEST_F(Faults, LossFailsWhatIsOnTheWireAndWhatWaitsGoesOutOnTheNextConnection) {
   drivers_[1]->read(second, [&](const Status& status) { two = status; });
   ASSERT_TRUE(run_until([&] { return one && two; }));
   EXPECT_EQ(one->code(), Code::unavailable);
-  EXPECT_THAT(one->text(), HasSubstr(base::cat("connection to 127.0.0.1:", link_port(), " lost")));
+  EXPECT_THAT(one->text(),
+              HasSubstr(base::cat("connection to tcp://127.0.0.1:", link_port(), " lost")));
   EXPECT_TRUE(two->ok());
   EXPECT_TRUE(second[0].sample->value.has_value());
   EXPECT_EQ(link_->counters().losses, 1u);
@@ -252,10 +252,11 @@ TEST_F(Faults, PlantThatIsAwayAtStartIsReadWhenItComes) {
   server_.reset();
   open_on_link();
   const Status away = read_once();
-  EXPECT_EQ(away.to_string(),
-            base::cat("unavailable: cannot connect to 127.0.0.1:", port_, ": Connection refused"));
+  EXPECT_EQ(away.code(), Code::unavailable);
+  EXPECT_THAT(away.text(), HasSubstr(base::cat("cannot connect to tcp://127.0.0.1:", port_,
+                                               ": Connection refused; next try in 0.")));
   serve(port_);
-  EXPECT_TRUE(read_once().ok());
+  EXPECT_TRUE(run_until([&] { return read_once().ok(); }));
   EXPECT_EQ(value(), 1);
 }
 
@@ -267,7 +268,7 @@ TEST_F(Faults, UnknownHostIsUnavailableWithItsName) {
   auto batch = batch_of(target);
   const Status status = read(*driver, batch);
   EXPECT_EQ(status.code(), Code::unavailable);
-  EXPECT_THAT(status.text(), HasSubstr("cannot connect to no-such-host.invalid:502: "));
+  EXPECT_THAT(status.text(), HasSubstr("cannot connect to tcp://no-such-host.invalid:502: "));
 }
 
 TEST_F(Faults, HostNamesAreResolved) {
@@ -302,16 +303,19 @@ TEST_F(Faults, UnitThatTimedOutTwiceInACycleDoesNotGetTheRestOfItsBatch) {
   EXPECT_EQ(requests_, 3);
 }
 
-TEST_F(Faults, DeadUnitCostsItsNeighbourOneTimeoutAndNoConnection) {
+TEST_F(Faults, DeadUnitIsLeftAloneAndItsNeighbourLosesNothing) {
   serve();
   open_on_link(100, 9);
   open_on_link(100, 2);
-  misbehave_ = [](const Adu& request, Reply&) { return request.unit == 9; };
-  for (int cycle = 0; cycle < 5; ++cycle) {
-    EXPECT_EQ(read_once(0).code(), Code::timeout);
+  int asked = 0;
+  misbehave_ = [&](const Adu& request, Reply&) { return request.unit == 9 && ++asked > 0; };
+  for (int cycle = 0; cycle < 20; ++cycle) {
+    EXPECT_EQ(read_once(0).code(),
+              cycle < modbus::Breaker::failures_to_open ? Code::timeout : Code::unavailable);
     EXPECT_TRUE(read_once(1).ok());
     EXPECT_EQ(value(), 1);
   }
+  EXPECT_EQ(asked, modbus::Breaker::failures_to_open);
   EXPECT_EQ(link_->counters().connects, 1u);
 }
 
@@ -319,11 +323,12 @@ TEST_F(Faults, ConnectionThatStaysSilentIsMadeAnew) {
   serve();
   open_on_link(50);
   misbehave_ = [](const Adu&, Reply&) { return true; };
-  for (int i = 0; i < modbus::Bus::max_timeouts_in_a_row; ++i) {
-    EXPECT_EQ(read_once().code(), Code::timeout);
-  }
+  EXPECT_TRUE(run_until([&] {
+    EXPECT_FALSE(read_once().ok());
+    return link_->counters().timeouts == modbus::Bus::max_timeouts_in_a_row;
+  }));
   misbehave_ = nullptr;
-  EXPECT_TRUE(read_once().ok());
+  EXPECT_TRUE(run_until([&] { return read_once().ok(); }));
   EXPECT_EQ(link_->counters().connects, 2u);
 }
 
@@ -395,7 +400,7 @@ TEST_F(Faults, RandomMischiefNeverYieldsAWrongValue) {
   std::uint16_t former = 0;
   misbehave_ = [&](const Adu& request, Reply& reply) {
     const std::uint16_t before = std::exchange(former, request.transaction);
-    switch (random.number(0, 7)) {
+    switch (random.number(0, 19)) {
       case 0:  // late
         reply.delay = std::chrono::milliseconds(random.number(10, 30));
         answer(request, reply);
@@ -424,7 +429,9 @@ TEST_F(Faults, RandomMischiefNeverYieldsAWrongValue) {
   };
   int good = 0;
   const std::int64_t expected[] = {1, 60, 120, 180};
-  for (int cycle = 0; cycle < 300; ++cycle) {
+  // Two in a row without an answer, and the unit is left alone for a while: it goes by answers.
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  for (int cycle = 0; good <= 300 && std::chrono::steady_clock::now() < end; ++cycle) {
     (void)read_once();
     for (std::size_t i = 0; i < batch_.size(); ++i) {
       if (value(i) == -1) continue;
@@ -432,7 +439,7 @@ TEST_F(Faults, RandomMischiefNeverYieldsAWrongValue) {
       ASSERT_EQ(value(i), expected[i]) << "cycle " << cycle;
     }
   }
-  EXPECT_GT(good, 100);
+  EXPECT_GT(good, 300);
 }
 
 }  // namespace

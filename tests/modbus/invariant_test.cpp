@@ -152,12 +152,15 @@ TEST_P(Invariant, ADeliveredValueIsNeverStaleForeignOrHalfUpdated) {
   ASSERT_TRUE(added.ok()) << added.status().text();
   int values = 0;
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
-  // So many that a fault of 25 % has struck often; slow faults get 1.5 s.
-  for (int cycles = 0; cycles < 200 && std::chrono::steady_clock::now() < end; ++cycles) {
+  // So many that a fault of 25 % has struck often; slow faults get 1.5 s. Units that do not answer
+  // are left alone in between, so that few faults meet many cycles.
+  const auto struck = [&] { return faults_.entries()[0].struck; };
+  for (int cycles = 0; std::chrono::steady_clock::now() < end; ++cycles) {
+    if (cycles >= 200 && struck() > 20) break;
     values += cycle();
     if (HasFatalFailure()) return;
   }
-  EXPECT_GT(faults_.entries()[0].struck, 5u);
+  EXPECT_GE(struck(), 3u);
   faults_.clear();
   // And when the fault is over, everything is read again.
   EXPECT_TRUE(run_until([&] { return cycle() == static_cast<int>(units * 11) || HasFailure(); }));
@@ -178,7 +181,7 @@ constexpr Case cases[] = {
     {"unsolicited", "foreign what=unsolicited probability=0.3"},
     {"truncated", "truncated probability=0.2"},
     {"wrongCrc", "wrong-crc probability=0.25"},
-    {"exception", "exception code=4 probability=0.25"},
+    {"exception", "exception code=6 probability=0.25"},
     {"silence", "silence probability=0.25"},
     {"reset", "reset probability=0.25"},
     {"dead", "dead unit=2 probability=0.5"},
@@ -193,10 +196,27 @@ constexpr Wire wires[] = {
     {"udp", "udp://127.0.0.1:0", "udp", ""},
     {"rtuTcp", "rtu+tcp://127.0.0.1:0", "", "rtu"},
     {"rtuUdp", "rtu+udp://127.0.0.1:0", "udp", "rtu"},
+    {"serial", "pty://", "serial", ""},
 };
 
-INSTANTIATE_TEST_SUITE_P(Wires, Invariant,
-                         ::testing::Combine(::testing::ValuesIn(wires), ::testing::ValuesIn(cases)),
+// RTU has no transaction ids. A repeated answer that comes while another request of the same unit,
+// function and length is on the line is that request's answer, as far as anybody can see; and so is
+// one that is later than twice the time-out (docs/modbus.md, "What a line guarantees").
+std::vector<std::tuple<Wire, Case>> combinations() {
+  std::vector<std::tuple<Wire, Case>> made;
+  for (const Wire& wire : wires) {
+    const bool has_ids = *wire.framing == 0 && std::string_view(wire.transport) != "serial";
+    for (const Case& tried : cases) {
+      const std::string_view name = tried.name;
+      if (!has_ids && (name == "duplicatedLater" || name == "lateAFullCycle")) continue;
+      if (std::string_view(wire.name) == "serial" && name == "reset") continue;  // no connection
+      made.emplace_back(wire, tried);
+    }
+  }
+  return made;
+}
+
+INSTANTIATE_TEST_SUITE_P(Wires, Invariant, ::testing::ValuesIn(combinations()),
                          [](const auto& test) {
                            return cat(std::get<0>(test.param).name, "_",
                                       std::get<1>(test.param).name);
