@@ -168,8 +168,9 @@ void apply_property(DeviceEntry& entry, const Property& property, Origin origin,
       (!alive || !old->expected.present || old->expected.value != *property.expected);
   Change::Row both;
   if (alive) both.before = *old;
-  TwinRow& row = alive ? found->second : entry.rows[property.name];
-  if (!alive) row = fresh_row(entry, property, old);
+  // Made before it has a place: its type is looked for among the rows.
+  TwinRow fresh = alive ? TwinRow() : fresh_row(entry, property, old);
+  TwinRow& row = alive ? found->second : (entry.rows[property.name] = std::move(fresh));
   const bool changed = apply(row, property, origin, now_ms) || !alive;
   if (wished) work.wishes.emplace_back(property.name, property.expected);
   // Who reports knows what was applied; only who asked is told.
