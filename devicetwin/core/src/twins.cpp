@@ -166,13 +166,18 @@ void apply_property(DeviceEntry& entry, const Property& property, Origin origin,
   const bool wished =
       property.expected && entry.spec.contains(property.name) &&
       (!alive || !old->expected.present || old->expected.value != *property.expected);
-  TwinRow row = alive ? *old : fresh_row(entry, property, old);
+  Change::Row both;
+  if (alive) both.before = *old;
+  // Made before it has a place: its type is looked for among the rows.
+  TwinRow fresh = alive ? TwinRow() : fresh_row(entry, property, old);
+  TwinRow& row = alive ? found->second : (entry.rows[property.name] = std::move(fresh));
   const bool changed = apply(row, property, origin, now_ms) || !alive;
-  Change::Row both{alive ? std::optional(*old) : std::nullopt, row};
-  entry.rows[property.name] = std::move(row);
   if (wished) work.wishes.emplace_back(property.name, property.expected);
-  if (changed) work.changed.push_back(both);
-  work.applied.rows.push_back(std::move(both));
+  // Who reports knows what was applied; only who asked is told.
+  if (origin != Origin::mapper) work.applied.rows.push_back({both.before, row});
+  if (!changed) return;
+  both.after = row;
+  work.changed.push_back(std::move(both));
 }
 
 // spec.properties[].desired of the Device's JSON.
@@ -202,6 +207,7 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
   if (const Status status = check_all(entry, update, origin); !status.ok()) return done(status);
 
   Work work;
+  work.changed.reserve(update.properties.size());
   bool wait_for_disk = false;
   for (const Property& property : update.properties) {
     apply_property(entry, property, origin, impl_->now_ms(), work);

@@ -45,14 +45,16 @@ std::vector<Shown> shown(const TwinUpdate& update, const Core::Applied& applied)
 }
 
 // The changed sides of a report.
-std::vector<Shown> shown(const std::vector<Change::Row>& rows) {
+std::vector<Shown> shown(const std::vector<const Change::Row*>& rows) {
   std::vector<Shown> twins;
-  for (const Change::Row& row : rows) {
-    const TwinRow none;
-    const TwinRow& before = row.before ? *row.before : none;
-    twins.push_back({row.after.name, row.after.deleted ? nullptr : &row.after,
-                     row.after.expected != before.expected,
-                     row.after.actual != before.actual || row.after.quality != before.quality});
+  twins.reserve(rows.size());
+  const TwinRow none;
+  for (const Change::Row* row : rows) {
+    const TwinRow& before = row->before ? *row->before : none;
+    const TwinRow& after = row->after;
+    twins.push_back({after.name, after.deleted ? nullptr : &after,
+                     after.expected != before.expected,
+                     after.actual != before.actual || after.quality != before.quality});
   }
   return twins;
 }
@@ -180,14 +182,16 @@ void Dispatcher::membership_changed(const Change& change) {
 }
 
 void Dispatcher::twins_changed(const Change& change) {
-  std::vector<Change::Row> rows;
-  std::copy_if(change.rows.begin(), change.rows.end(), std::back_inserter(rows),
-               [](const auto& row) { return !same_on_mqtt(row); });
-  std::sort(rows.begin(), rows.end(),
-            [](const Change::Row& a, const Change::Row& b) { return a.after.name < b.after.name; });
+  Rows rows;
+  rows.reserve(change.rows.size());
+  for (const Change::Row& row : change.rows) {
+    if (!same_on_mqtt(row)) rows.push_back(&row);
+  }
+  std::ranges::sort(
+      rows, {}, [](const Change::Row* row) -> const auto& { return row->after.name; });
   if (!listening_) {
-    for (Change::Row& row : rows) {
-      missed_[change.id].try_emplace(row.after.name, std::move(row.before));
+    for (const Change::Row* row : rows) {
+      missed_[change.id].try_emplace(row->after.name, row->before);
     }
     if (change.state_changed) missed_states_.insert(change.id);
     return;
@@ -205,20 +209,21 @@ void Dispatcher::twins_changed(const Change& change) {
 }
 
 void Dispatcher::tell_document(const ObjectId& device, const std::string& event_id,
-                               const std::vector<Change::Row>& rows) {
+                               const Rows& rows) {
   publish_news(device, "/twin/update/document", document(event_id, now_ms(), rows));
 }
 
-void Dispatcher::tell_delta(const ObjectId& device, const std::vector<Change::Row>& rows) {
+void Dispatcher::tell_delta(const ObjectId& device, const Rows& rows) {
   auto& told = deltas_[device];
   bool changed = false;
-  for (const Change::Row& row : rows) {
-    if (differs(row.after)) {
-      const auto [entry, added] = told.try_emplace(row.after.name, row.after.expected.value);
-      changed = changed || added || entry->second != row.after.expected.value;
-      entry->second = row.after.expected.value;
+  for (const Change::Row* row : rows) {
+    const TwinRow& after = row->after;
+    if (differs(after)) {
+      const auto [entry, added] = told.try_emplace(after.name, after.expected.value);
+      changed = changed || added || entry->second != after.expected.value;
+      entry->second = after.expected.value;
     } else {
-      told.erase(row.after.name);
+      told.erase(after.name);
     }
   }
   const auto* all = core_.rows(device);
@@ -251,12 +256,14 @@ void Dispatcher::tell_missed() {
   for (auto& [device, known] : std::exchange(missed_, {})) {
     const auto* now = core_.rows(device);
     if (now == nullptr) continue;
-    std::vector<Change::Row> rows;
+    std::vector<Change::Row> changed;
     for (auto& [name, before] : known) {
       const auto row = now->find(name);
-      if (row != now->end()) rows.push_back({std::move(before), row->second});
+      if (row != now->end()) changed.push_back({std::move(before), row->second});
     }
-    if (rows.empty()) continue;
+    if (changed.empty()) continue;
+    Rows rows;
+    for (const Change::Row& row : changed) rows.push_back(&row);
     tell_document(device, "", rows);
     tell_delta(device, rows);
   }

@@ -33,7 +33,8 @@ class Dispatcher final : public Outlet {
   std::uint64_t ignored() const { return ignored_; }
 
  private:
-  using Rows = std::map<std::string, std::optional<TwinRow>>;
+  using Missed = std::map<std::string, std::optional<TwinRow>>;
+  using Rows = std::vector<const Change::Row*>;  // by name
 
   void twin_update(const Topic& topic, std::string_view payload);
   void twin_get(const Topic& topic, std::string_view payload);
@@ -41,9 +42,8 @@ class Dispatcher final : public Outlet {
   void membership_get(std::string_view payload);
   void membership_changed(const Change& change);
   void twins_changed(const Change& change);
-  void tell_document(const dmi::ObjectId& device, const std::string& event_id,
-                     const std::vector<Change::Row>& rows);
-  void tell_delta(const dmi::ObjectId& device, const std::vector<Change::Row>& rows);
+  void tell_document(const dmi::ObjectId& device, const std::string& event_id, const Rows& rows);
+  void tell_delta(const dmi::ObjectId& device, const Rows& rows);
   void tell_state(const dmi::ObjectId& device, bool bare);
   void tell_missed();
   // News go to both forms of a device's topic once a client has used the old one.
@@ -56,7 +56,7 @@ class Dispatcher final : public Outlet {
   // What the last delta of a device said: a delta is told when this changes.
   std::map<dmi::ObjectId, std::map<std::string, std::string>> deltas_;
   bool listening_ = true;
-  std::map<dmi::ObjectId, Rows> missed_;  // rows as listeners know them; absent: not at all
+  std::map<dmi::ObjectId, Missed> missed_;  // rows as listeners know them; absent: not at all
   std::set<dmi::ObjectId> missed_states_;
   std::uint64_t ignored_ = 0;
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);

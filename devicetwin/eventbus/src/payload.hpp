@@ -27,7 +27,7 @@ std::string twin_result(std::string_view event_id, std::int64_t now_ms,
 std::string error_result(std::string_view event_id, std::int64_t now_ms, int code,
                          std::string_view reason);
 std::string document(std::string_view event_id, std::int64_t now_ms,
-                     const std::vector<Change::Row>& rows);
+                     const std::vector<const Change::Row*>& rows);
 // Whether expected and actual differ, so that the row stands in the delta.
 bool differs(const TwinRow& row);
 std::string delta(std::string_view event_id, std::int64_t now_ms,

@@ -299,13 +299,16 @@ bool holds(const Place& place, Bytes payload, std::size_t index) {
 
 }  // namespace
 
-Result<Value> decode(const Place& place, Bytes payload, std::size_t index) {
+bool decode_plain(const Place& place, Bytes payload, std::size_t index, Value& out) {
   assert(holds(place, payload, index));
-  if (place.shape == Shape::number && !place.extra && !is_bits(place.range.table)) {
-    Value out;
-    const std::uint64_t bits = gather(place, payload.data() + 2 * index);
-    if (plain_value(place.data, bits, place.type, out)) return out;
-  }
+  if (place.shape != Shape::number || place.extra || is_bits(place.range.table)) return false;
+  const std::uint64_t bits = gather(place, payload.data() + 2 * index);
+  return plain_value(place.data, bits, place.type, out);
+}
+
+Result<Value> decode(const Place& place, Bytes payload, std::size_t index) {
+  Value out;
+  if (decode_plain(place, payload, index, out)) return out;
   return decode_rare(place, payload, index);
 }
 

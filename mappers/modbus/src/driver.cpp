@@ -130,13 +130,13 @@ void ModbusDriver::decode_all(Bytes bytes) {
   const base::Time now = loop_.wall();
   for (const std::uint32_t at : block_->members) {
     const Place& where = *layout_->place(planner_.index_of(at));
-    Result<dmi::Value> value =
-        decode(where, bytes, static_cast<std::size_t>(where.hull.first - block_->range.first));
-    if (value) {
-      readings_[at].sample.emplace(std::move(*value), now);
-    } else {
-      readings_[at].sample.emplace(value.status(), now);
-    }
+    const auto index = static_cast<std::size_t>(where.hull.first - block_->range.first);
+    dmi::Sample& sample = readings_[at].sample.emplace();
+    sample.time = now;
+    if (decode_plain(where, bytes, index, sample.value.emplace())) continue;
+    Result<dmi::Value> value = decode(where, bytes, index);
+    readings_[at].sample =
+        value ? dmi::Sample(std::move(*value), now) : dmi::Sample(value.status(), now);
   }
 }
 

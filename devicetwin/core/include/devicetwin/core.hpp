@@ -148,7 +148,8 @@ class Core {
   // stays in the row alone otherwise. done: on disk where `expected` was touched, else accepted.
   // not_found: no such device; invalid: a value does not fit the row's type (the KubeEdge texts).
   struct Applied {
-    std::vector<Change::Row> rows;     // touched rows, also those that did not change
+    // Touched rows, also those that did not change; of a mapper's report: none, it knows them.
+    std::vector<Change::Row> rows;
     std::vector<std::string> removed;  // names of null properties that are deleted now
   };
   void update_twin(const dmi::ObjectId& device, TwinUpdate update, Origin origin,

@@ -21,6 +21,9 @@ namespace modbus {
 // out_of_range: not available; not finite; an unsigned 64-bit number beyond int64; a number without
 // a label; no usable scale factor. malformed: digits that are not BCD; bytes that are not text.
 base::Result<dmi::Value> decode(const Place& place, Bytes payload, std::size_t index);
+// The same for plain numbers in registers, straight into out. false: it is no such place, or has no
+// good value: decode() knows.
+bool decode_plain(const Place& place, Bytes payload, std::size_t index, dmi::Value& out);
 
 // The power of ten that place's scale factor register holds in a payload as of decode(). 0 for a
 // place without one. out_of_range: not available, or outside -10..10.
