@@ -41,16 +41,8 @@ std::chrono::duration<double> cpu_time() {
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
-mapper::Target target_of(int device, int port, bool floats, bool planned) {
-  mapper::Target target;
-  target.id = {"default", cat("block", device)};
-  // Every address of 127/8 is this machine: a connection per device to one plant.
-  Json protocol{{"ip", cat("127.0.0.", device + 1)}, {"port", port}, {"slaveID", 4}};
-  if (!planned) {
-    protocol["maxRegisters"] = floats ? 2 : 1;
-    protocol["maxGap"] = 0;
-  }
-  target.protocol = dmi::Config(protocol, "protocol");
+// Of all devices: as in a mapper, those of one model share them.
+mapper::Points points_of(bool floats) {
   const std::size_t words = floats ? 2 : 1;
   std::vector<mapper::Point> points(registers / words);
   for (std::size_t i = 0; i < points.size(); ++i) {
@@ -60,7 +52,21 @@ mapper::Target target_of(int device, int port, bool floats, bool planned) {
     points[i].visitor =
         dmi::Config(Json{{"register", "HoldingRegister"}, {"offset", words * i}}, "visitor");
   }
-  target.points = std::move(points);
+  return points;
+}
+
+mapper::Target target_of(int device, int port, const mapper::Points& points, bool floats,
+                         bool planned) {
+  mapper::Target target;
+  target.id = {"default", cat("block", device)};
+  // Every address of 127/8 is this machine: a connection per device to one plant.
+  Json protocol{{"ip", cat("127.0.0.", device + 1)}, {"port", port}, {"slaveID", 4}};
+  if (!planned) {
+    protocol["maxRegisters"] = floats ? 2 : 1;
+    protocol["maxGap"] = 0;
+  }
+  target.protocol = dmi::Config(protocol, "protocol");
+  target.points = points;
   return target;
 }
 
@@ -114,11 +120,12 @@ struct Outcome {
 Outcome measure(int port, int devices, bool floats, bool planned) {
   base::IoLoop loop;
   const mapper::Protocol protocol = modbus::protocol();
+  const mapper::Points points = points_of(floats);
   std::uint64_t read = 0;
   std::vector<std::unique_ptr<Reader>> readers;
   for (int device = 0; device < devices; ++device) {
-    readers.push_back(
-        std::make_unique<Reader>(loop, protocol, target_of(device, port, floats, planned), read));
+    readers.push_back(std::make_unique<Reader>(
+        loop, protocol, target_of(device, port, points, floats, planned), read));
   }
   // Opening and the first plans are not counted: they happen once in the life of a device.
   std::chrono::duration<double> cpu{};

@@ -82,6 +82,8 @@ class Twin {
 
   static Packed packed(std::optional<Value>&& value);
   static std::optional<Value> unpacked(const Packed& packed);
+  template <class Number>
+  static bool renew(Packed& packed, const std::optional<Value>& value, bool& changed);
   static bool equal(const Packed& packed, const std::optional<Value>& value);
   const Wish* wish(std::size_t point) const;
   Wish* wish(std::size_t point);
