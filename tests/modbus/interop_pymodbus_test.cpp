@@ -2,6 +2,8 @@
 // python3-pymodbus, in processes of its own, over the real wire.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "modbus/rig.hpp"
 #include "support/plane.hpp"
 
@@ -112,9 +114,10 @@ class PymodbusServer : public Rig {
     EXPECT_EQ(value(8), Value(61.25));
     EXPECT_EQ(value(9), Value(std::int64_t{65535}));
   }
-  int start(const std::string& kind) {
-    server_process_ =
-        std::make_unique<Process>(std::vector<std::string>{python, script("server.py"), kind});
+  int start(const std::string& kind, const std::string& path = "") {
+    std::vector<std::string> command{python, script("server.py"), kind};
+    if (!path.empty()) command.push_back(path);
+    server_process_ = std::make_unique<Process>(std::move(command));
     EXPECT_TRUE(server_process_->wait_for_output("\n")) << server_process_->output();
     return std::atoi(after(*server_process_, "listening on ").c_str());
   }
@@ -132,6 +135,19 @@ TEST_F(PymodbusServer, IsReadAndWrittenInRtuFramesOverTcp) {
 
 TEST_F(PymodbusServer, IsReadAndWrittenOverTcp) {
   converse({{"ip", "127.0.0.1"}, {"port", start("tcp")}});
+}
+
+TEST_F(PymodbusServer, IsReadAndWrittenOverASerialLine) {
+  const test_support::TempFolder folder;
+  const std::string ours = (folder / "ours").string();
+  const std::string theirs = (folder / "theirs").string();
+  Process socat(
+      {"/usr/bin/socat", cat("pty,raw,echo=0,link=", ours), cat("pty,raw,echo=0,link=", theirs)});
+  ASSERT_TRUE(run_until([&] {
+    return std::filesystem::exists(ours) && std::filesystem::exists(theirs);
+  })) << socat.output();
+  start("serial", theirs);
+  converse({{"serialPort", ours}, {"baudRate", 115200}});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 // this one, is seen.
 #include <gmock/gmock.h>
 
+#include "modbus/breaker.hpp"
 #include "modbus/rig.hpp"
 #include "sim/simulator.hpp"
 #include "support/process.hpp"
@@ -20,6 +21,8 @@ using dmi::Value;
 
 constexpr unsigned addresses = 64;
 constexpr unsigned units = 2;
+constexpr auto longer_than_any_window = modbus::Breaker::longest_window + std::chrono::seconds(10);
+constexpr int all_points = units * 11;  // see points()
 
 std::uint16_t word(unsigned unit, unsigned address, unsigned generation) {
   return static_cast<std::uint16_t>((unit - 1) << 14 | address << 8 | (generation & 0xff));
@@ -97,8 +100,12 @@ class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<Wi
     return made;
   }
 
-  // One read of all units at once; how many values came.
-  int cycle() {
+  // What one read of all units at once brought.
+  struct Harvest {
+    int values = 0;
+    int quarantined = 0;  // points that say so instead
+  };
+  Harvest cycle() {
     const unsigned before = generation_;
     std::vector<std::vector<mapper::Reading>> batches;
     for (const auto& target : targets_) batches.push_back(batch_of(*target));
@@ -107,15 +114,19 @@ class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<Wi
       drivers_[i]->read(batches[i], [&](const Status&) { ++done; });
     }
     EXPECT_TRUE(run_until([&] { return done == units; }));
-    int values = 0;
+    Harvest harvest;
     for (unsigned i = 0; i < units; ++i) {
       for (const mapper::Reading& reading : batches[i]) {
-        if (!reading.sample || !reading.sample->value) continue;
-        ++values;
-        judge(i + 1, reading, before);
+        if (!reading.sample) continue;
+        if (reading.sample->value) {
+          ++harvest.values;
+          judge(i + 1, reading, before);
+        } else if (reading.sample->status.text().find("quarantined") != std::string::npos) {
+          ++harvest.quarantined;
+        }
       }
     }
-    return values;
+    return harvest;
   }
 
   void judge(unsigned unit, const mapper::Reading& reading, unsigned before) {
@@ -150,45 +161,52 @@ TEST_P(Invariant, ADeliveredValueIsNeverStaleForeignOrHalfUpdated) {
   const Case& tried = std::get<1>(GetParam());
   const auto added = faults_.add(std::string_view(tried.fault));
   ASSERT_TRUE(added.ok()) << added.status().text();
-  int values = 0;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
-  // So many that a fault of 25 % has struck often; slow faults get 1.5 s. Units that do not answer
-  // are left alone in between, so that few faults meet many cycles.
+  // Units that do not answer are left alone for a while, so it goes by strikes and by values, not
+  // by cycles: the fault has struck often, and in between values came.
   const auto struck = [&] { return faults_.entries()[0].struck; };
-  for (int cycles = 0; std::chrono::steady_clock::now() < end; ++cycles) {
-    if (cycles >= 200 && struck() > 20) break;
-    values += cycle();
-    if (HasFatalFailure()) return;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  int values = 0;
+  while ((struck() < 10 || values < 500) && std::chrono::steady_clock::now() < end) {
+    values += cycle().values;
+    if (HasFailure()) return;
   }
-  EXPECT_GE(struck(), 3u);
+  EXPECT_GE(struck(), 10u);
+  EXPECT_GE(values, 500);
   faults_.clear();
-  // And when the fault is over, everything is read again.
-  EXPECT_TRUE(run_until([&] { return cycle() == static_cast<int>(units * 11) || HasFailure(); }));
-  RecordProperty("values", values);
+  // And when the fault is over, everything is read again but what is said to be in quarantine: an
+  // address that was refused or silent again and again is asked anew after a minute.
+  EXPECT_TRUE(run_until(
+      [&] {
+        const Harvest last = cycle();
+        return (last.values > 0 && last.values + last.quarantined == all_points) || HasFailure();
+      },
+      longer_than_any_window));
 }
 
+// Rare enough that a unit seldom fails twice in a row: it would be left alone for a while.
 constexpr Case cases[] = {
-    {"late", "late ms=30 probability=0.25"},
-    {"lateAFullCycle", "late ms=120 probability=0.2"},
-    {"behindTheNext", "late after=next probability=0.25"},
-    {"split", "split pieces=4 ms=2 probability=0.25"},
-    {"splitAndTooLate", "split pieces=3 ms=15 probability=0.25"},
-    {"duplicated", "duplicated probability=0.25"},
-    {"duplicatedLater", "duplicated ms=25 probability=0.25"},
-    {"foreignTransaction", "foreign what=transaction probability=0.25"},
-    {"foreignUnit", "foreign what=unit probability=0.25"},
-    {"foreignFunction", "foreign what=function probability=0.25"},
+    {"late", "late ms=30 probability=0.1"},
+    {"lateAFullCycle", "late ms=120 probability=0.1"},
+    {"behindTheNext", "late after=next probability=0.1"},
+    {"split", "split pieces=4 ms=2 probability=0.1"},
+    {"splitAndTooLate", "split pieces=3 ms=15 probability=0.1"},
+    {"duplicated", "duplicated probability=0.1"},
+    {"duplicatedLater", "duplicated ms=25 probability=0.1"},
+    {"foreignTransaction", "foreign what=transaction probability=0.1"},
+    {"foreignUnit", "foreign what=unit probability=0.1"},
+    {"foreignFunction", "foreign what=function probability=0.1"},
     {"unsolicited", "foreign what=unsolicited probability=0.3"},
-    {"truncated", "truncated probability=0.2"},
-    {"wrongCrc", "wrong-crc probability=0.25"},
-    {"exception", "exception code=6 probability=0.25"},
-    {"silence", "silence probability=0.25"},
-    {"reset", "reset probability=0.25"},
+    {"truncated", "truncated probability=0.1"},
+    {"wrongCrc", "wrong-crc probability=0.1"},
+    {"exception", "exception code=6 probability=0.1"},
+    {"exceptionOfAnAddress", "exception code=4 probability=0.1"},
+    {"silence", "silence probability=0.1"},
+    {"reset", "reset probability=0.1"},
     {"dead", "dead unit=2 probability=0.5"},
-    {"noiseBefore", "noise probability=0.2"},
-    {"noiseWithin", "noise where=within probability=0.2"},
-    {"noiseAfter", "noise where=after probability=0.2"},
-    {"garbageLength", "garbage-length probability=0.2"},
+    {"noiseBefore", "noise probability=0.1"},
+    {"noiseWithin", "noise where=within probability=0.1"},
+    {"noiseAfter", "noise where=after probability=0.1"},
+    {"garbageLength", "garbage-length probability=0.1"},
 };
 
 constexpr Wire wires[] = {
