@@ -8,12 +8,22 @@ using base::cat;
 using base::Code;
 using base::Status;
 
+namespace {
+
+// What a frame's bytes take where the line itself does not see it: behind a converter. A serial
+// line counts its characters itself, from the end of what it sends.
+std::chrono::nanoseconds unseen_byte_time(const Endpoint& endpoint) {
+  const bool unseen = endpoint.framing == Framing::rtu && endpoint.transport != Transport::serial;
+  return unseen ? byte_time(endpoint) : std::chrono::nanoseconds(0);
+}
+
+}  // namespace
+
 Unit::Unit(const Settings& settings)
     : number_(settings.unit),
       retries_(settings.retries),
       timeout_(settings.timeout),
-      byte_time_(settings.endpoint.framing == Framing::rtu ? byte_time(settings.endpoint)
-                                                           : std::chrono::nanoseconds(0)) {}
+      byte_time_(unseen_byte_time(settings.endpoint)) {}
 
 std::chrono::milliseconds Unit::timeout(std::size_t request_bytes, std::size_t answer_bytes) const {
   const std::size_t bytes =

@@ -18,8 +18,8 @@ class Unit {
 
   std::uint8_t number() const { return number_; }
   std::uint8_t retries() const { return retries_; }
-  // For a request and its answer. A slow line gets the time of their bytes on top of `timeout`,
-  // which is the device's own.
+  // For a request and its answer. The slow line behind a converter gets the time of their bytes on
+  // top of `timeout`, which is the device's own. A serial line adds it itself.
   std::chrono::milliseconds timeout(std::size_t request_bytes, std::size_t answer_bytes) const;
   void prepare_read(Transaction& transaction, const Range& range) const;
 
