@@ -83,56 +83,5 @@ TEST_F(SerialLines, ManyOpenFilesDoNotMatter) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Registers a second against what characters and silences allow, on a pty that keeps their times.
-double efficiency(int baud, int requests) {
-  const test_support::TempFolder folder;
-  base::IoLoop loop;
-  Owner owner;
-  modbus::Endpoint endpoint;
-  endpoint.transport = modbus::Transport::serial;
-  endpoint.framing = modbus::Framing::rtu;
-  endpoint.serial.port = (folder / "tty").string();
-  endpoint.serial.baud = baud;
-  auto server = modbus_sim::Server::open(loop, endpoint,
-                                         [](const modbus::Adu& request, modbus_sim::Reply& reply) {
-                                           modbus::Pdu pdu;
-                                           pdu.byte(3);
-                                           pdu.byte(250);
-                                           for (int i = 0; i < 125; ++i) pdu.word(1);
-                                           reply.frame(0, request.unit, pdu);
-                                         });
-  if (!server) return 0;
-  const auto line = modbus::make_line(loop, endpoint, owner);
-  const auto step_until = [&](const std::function<bool()>& condition) {
-    while (!condition()) {
-      loop.io().restart();
-      loop.io().run_one_for(10ms);
-    }
-  };
-  line->connect();
-  step_until([&] { return line->is_up(); });
-  const modbus::Pdu pdu = modbus::read_request({modbus::Table::holding, 0, 125});
-  const auto start = Clock::now();
-  for (int i = 1; i <= requests; ++i) {
-    line->send({1, false, 1000ms, &pdu});
-    step_until([&] { return owner.answers.size() == static_cast<std::size_t>(i); });
-    if (!owner.answers.back().first.ok()) return 0;
-  }
-  const std::chrono::duration<double> took = Clock::now() - start;
-  const double character = 10.0 / baud;
-  const double silence = baud > 19200 ? 0.00175 : 3.5 * character;
-  return requests * ((8 + 255) * character + 2 * silence) / took.count();
-}
-
-TEST(SerialEfficiency, NineTenthsOfTheWireAndMoreAreUsed) {
-  const double slow = efficiency(9600, 4);
-  const double fast = efficiency(115'200, 20);
-  RecordProperty("efficiency_9600", std::to_string(slow));
-  RecordProperty("efficiency_115200", std::to_string(fast));
-  std::cout << "9600: " << slow << ", 115200: " << fast << "\n";
-  EXPECT_GE(slow, 0.9);
-  EXPECT_GE(fast, 0.8);  // the bench asks for 0.95; a test shares its machine
-}
-
 }  // namespace
 }  // namespace modbus_test
