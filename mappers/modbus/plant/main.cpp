@@ -71,6 +71,8 @@ void allow_many_descriptors() {
 int serve(const Options& options) {
   allow_many_descriptors();
   base::IoLoop loop;
+  // First of all: who reads "listening on" may end us at once.
+  loop.on_signal([&](int) { loop.stop(); });
   modbus_plant::Plant plant(options.units, options.block_registers);
   const auto delay = std::chrono::milliseconds(options.answer_delay_ms);
   const auto server = modbus_sim::Server::listen(
@@ -86,7 +88,6 @@ int serve(const Options& options) {
   std::printf("listening on %s:%d\n", options.address.c_str(), int{(*server)->port()});
   std::fflush(stdout);
   const Ticker ticker(loop, plant);
-  loop.on_signal([&](int) { loop.stop(); });
   loop.run();
   return 0;
 }

@@ -39,12 +39,13 @@ void allow_many_descriptors() {
 int serve(const modbus_sim::Options& options) {
   allow_many_descriptors();
   base::IoLoop loop;
+  // First of all: who reads "listening on" may end us at once, and links are to be taken away.
+  loop.on_signal([&](int) { loop.stop(); });
   const auto program = modbus_sim::Program::start(loop, options);
   if (!program) {
     std::fprintf(stderr, "modbus-sim: %s\n", program.status().text().c_str());
     return program.status().code() == base::Code::invalid ? 2 : 1;
   }
-  loop.on_signal([&](int) { loop.stop(); });
   loop.run();
   if (options.verbose) std::printf("%s\n", (*program)->summary().c_str());
   return 0;
