@@ -24,8 +24,8 @@ using base::cat;
 
 // Asio's TLS operations touch stream and buffers after their socket was closed: they hold it all.
 struct Connection {
-  explicit Connection(asio::io_context& io)
-      : context(asio::ssl::context::tls_client), stream(io, context) {}
+  Connection(asio::io_context& io, asio::ssl::context settings)
+      : context(std::move(settings)), stream(io, context) {}
 
   asio::ssl::context context;
   asio::ssl::stream<tcp::socket> stream;
@@ -103,10 +103,10 @@ class TlsLine final : public SocketLine {
 };
 
 std::string TlsLine::prepare() {
-  tls_ = std::make_shared<Connection>(io_);
-  if (std::string why = load(tls_->context, endpoint_.tls); !why.empty()) return why;
-  // The stream was made of an empty context: now it is made of the full one.
-  tls_->stream = asio::ssl::stream<tcp::socket>(io_, tls_->context);
+  // A stream takes over what its context holds when it is made: the context comes first.
+  asio::ssl::context settings(asio::ssl::context::tls_client);
+  if (std::string why = load(settings, endpoint_.tls); !why.empty()) return why;
+  tls_ = std::make_shared<Connection>(io_, std::move(settings));
   SSL* ssl = tls_->stream.native_handle();
   expect_name(ssl, name());
   Error error;
