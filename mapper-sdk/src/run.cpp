@@ -12,6 +12,7 @@
 #include "config.hpp"
 #include "leave.hpp"
 #include "local.hpp"
+#include "mapper/verb.hpp"
 #include "open.hpp"
 #include "tools.hpp"
 #include "uplink.hpp"
@@ -87,12 +88,7 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, Flags&
   app.add_option("--log-level", flags.level, "debug, info, warning or error (default: info)")
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description(""))
       ->type_name("LEVEL");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
-  }
-  return std::nullopt;
+  return parse_flags(app, argc, argv);
 }
 
 Result<MapperConfig> configuration(const Protocol& protocol, const Flags& flags) {
@@ -185,21 +181,17 @@ int run(int argc, char** argv, const Protocol& protocol) {
   if (const std::optional<int> status = parse(argc, argv, protocol, flags)) return *status;
   base::set_log_level(flags.level);
 
-  const auto usage = [&](const Status& wrong) {
-    std::fprintf(stderr, "%s\n", wrong.text().c_str());
-    return exit_usage;
-  };
   Result<MapperConfig> config = configuration(protocol, flags);
-  if (!config) return usage(config.status());
+  if (!config) return usage(config.status().text());
   std::optional<Objects> objects;
   if (!flags.local.empty()) {
     Result<Objects> loaded = load_objects(flags.local);
-    if (!loaded) return usage(loaded.status());
+    if (!loaded) return usage(loaded.status().text());
     objects = std::move(*loaded);
   }
   Result<Ledger> ledger =
       flags.ledger.empty() ? Result<Ledger>(Ledger()) : Ledger::open(flags.ledger);
-  if (!ledger) return usage(ledger.status());
+  if (!ledger) return usage(ledger.status().text());
   return Program(protocol).run(std::move(*config), std::move(objects), flags.once,
                                std::move(*ledger));
 }

@@ -146,10 +146,11 @@ void Session::recall() {
     const dmi::Value desired = *twin_.desired(point);
     const std::string text = desired_text(point);
     const auto observed = device_.observed.find(target_->points[point].name);
-    const bool known =
-        observed != device_.observed.end() &&
-        dmi::parse_value(observed->second.value, target_->points[point].type).ok() &&
-        *dmi::parse_value(observed->second.value, target_->points[point].type) == desired;
+    bool known = false;
+    if (observed != device_.observed.end()) {
+      const auto accepted = dmi::parse_value(observed->second.value, target_->points[point].type);
+      known = accepted && *accepted == desired;
+    }
     if (known || context_.ledger.was_carried_out(ledger_key(point), text)) {
       twin_.accept(point, desired);
     } else if (context_.ledger.sent(ledger_key(point), text)) {

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "leave.hpp"
 #include "lint.hpp"
+#include "mapper/verb.hpp"
 #include "tools.hpp"
 
 namespace mapper {
@@ -39,11 +40,7 @@ int lint_verb(int argc, char** argv, const Protocol& protocol) {
   app.add_option("FILE", arguments, "YAML files, as for kubectl apply")
       ->required()
       ->type_name("FILE...");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
-  }
+  if (const std::optional<int> status = parse_flags(app, argc, argv)) return *status;
   base::set_log_level(base::Level::warning);
   std::vector<std::string> files;  // a file that is given twice is one file
   std::set<std::string> seen;

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "dmi/json.hpp"
 #include "leave.hpp"
+#include "mapper/verb.hpp"
 #include "print.hpp"
 #include "tools.hpp"
 #include "tools_device.hpp"
@@ -168,17 +169,7 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, ReadFl
   app.add_option("--repeat", flags.repeat_ms, "again every so many milliseconds, until Ctrl-C")
       ->check(CLI::Range(10, 86'400'000))
       ->type_name("MS");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
-  }
-  return std::nullopt;
-}
-
-int usage(const std::string& wrong) {
-  std::fprintf(stderr, "%s\n", wrong.c_str());
-  return exit_usage;
+  return parse_flags(app, argc, argv);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "leave.hpp"
+#include "mapper/verb.hpp"
 #include "print.hpp"
 #include "refine.hpp"
 #include "tools.hpp"
@@ -52,17 +53,7 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, WriteF
       ->type_name("FILE... PROPERTY=VALUE...");
   app.add_option("--device", flags.device, "this device of the files")
       ->type_name("[NAMESPACE/]NAME");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
-  }
-  return std::nullopt;
-}
-
-int usage(const std::string& wrong) {
-  std::fprintf(stderr, "%s\n", wrong.c_str());
-  return exit_usage;
+  return parse_flags(app, argc, argv);
 }
 
 // invalid: no such property, or twice. A value that the model forbids is in the assignment's

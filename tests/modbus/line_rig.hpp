@@ -21,6 +21,7 @@
 #include "modbus/line.hpp"
 #include "modbus/mbap.hpp"
 #include "modbus/rtu.hpp"
+#include "modbus/run_until.hpp"
 #include "support/process.hpp"
 
 namespace modbus_test {
@@ -84,13 +85,7 @@ class LineRig {
 
   bool run_until(const std::function<bool()>& condition,
                  std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
-    const auto end = std::chrono::steady_clock::now() + deadline;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      loop_.io().restart();
-      loop_.io().run_one_for(std::chrono::milliseconds(5));
-    }
-    return true;
+    return modbus_test::run_until(loop_, condition, deadline);
   }
   // Lets the loop run for a while: to see that something does not happen.
   void run_for(std::chrono::milliseconds time) {

@@ -65,12 +65,7 @@ class TlsLines : public ::testing::Test {
     line_ = modbus::make_line(loop_, endpoint, owner_);
   }
   bool run_until(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!condition() && std::chrono::steady_clock::now() < end) {
-      loop_.io().restart();
-      loop_.io().run_one_for(std::chrono::milliseconds(5));
-    }
-    return condition();
+    return modbus_test::run_until(loop_, condition);
   }
   Status connect() {
     owner_.connections.clear();

@@ -11,6 +11,7 @@
 
 #include "modbus/driver.hpp"
 #include "modbus/points.hpp"
+#include "modbus/run_until.hpp"
 #include "sim/memory.hpp"
 #include "sim/server.hpp"
 
@@ -64,13 +65,7 @@ class Rig : public ::testing::Test {
 
   bool run_until(const std::function<bool()>& condition,
                  std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
-    const auto end = std::chrono::steady_clock::now() + deadline;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      loop_.io().restart();
-      loop_.io().run_one_for(std::chrono::milliseconds(20));
-    }
-    return true;
+    return modbus_test::run_until(loop_, condition, deadline);
   }
 
   Json protocol(int unit = 1, int timeout_ms = 1000) {

@@ -66,28 +66,6 @@ Status wrong(const std::string& url, std::string_view what) {
   return Status(Code::invalid, cat('"', url, "\": ", what));
 }
 
-// "9600-8E1"
-bool parse_serial(std::string_view text, modbus::SerialSettings& serial) {
-  const std::size_t dash = text.find('-');
-  std::int64_t baud = 0;
-  if (dash == std::string_view::npos || text.size() != dash + 4 ||
-      !base::parse_int(text.substr(0, dash), baud) || baud < 50 || baud > 4'000'000) {
-    return false;
-  }
-  const char data = text[dash + 1];
-  const char parity = text[dash + 2];
-  const char stop = text[dash + 3];
-  if ((data != '7' && data != '8') || (parity != 'N' && parity != 'E' && parity != 'O') ||
-      (stop != '1' && stop != '2')) {
-    return false;
-  }
-  serial.baud = static_cast<int>(baud);
-  serial.data_bits = data - '0';
-  serial.parity = parity;
-  serial.stop_bits = stop - '0';
-  return true;
-}
-
 Result<Endpoint> parse_pty(const std::string& url, std::string_view rest, Endpoint endpoint) {
   const std::size_t mark = rest.find('?');
   endpoint.framing = Framing::rtu;
@@ -96,7 +74,8 @@ Result<Endpoint> parse_pty(const std::string& url, std::string_view rest, Endpoi
   if (!endpoint.serial.port.starts_with('/')) {
     return wrong(url, "a pty needs an absolute path: pty:///tmp/plc0");
   }
-  if (mark != std::string_view::npos && !parse_serial(rest.substr(mark + 1), endpoint.serial)) {
+  if (mark != std::string_view::npos &&
+      !modbus::parse_speed(rest.substr(mark + 1), endpoint.serial)) {
     return wrong(url, cat('"', rest.substr(mark + 1), "\" is not like 9600-8N1"));
   }
   return endpoint;

@@ -148,6 +148,12 @@ Result<std::shared_ptr<Link>> Buses::get(base::Loop& loop, const Settings& setti
       listens));
 }
 
+Result<std::shared_ptr<Link>> Buses::get(base::IoLoop& loop, const Settings& settings) {
+  return get(loop, settings, [&loop](const Endpoint& endpoint, Line::Client& client) {
+    return make_line(loop, endpoint, client);
+  });
+}
+
 std::string Buses::describe() const {
   std::string text;
   for (const auto& [key, weak] : buses_) {

@@ -222,6 +222,23 @@ std::string Endpoint::to_string() const {
              "://", host_and_port(*this), peer.empty() ? "" : "?peer=", peer);
 }
 
+bool parse_speed(std::string_view text, SerialSettings& serial) {
+  const std::size_t dash = text.find('-');
+  std::int64_t baud = 0;
+  if (dash == text.npos || text.size() != dash + 4) return false;
+  if (!base::parse_int(text.substr(0, dash), baud) || baud < 50 || baud > 4'000'000) return false;
+  const char bits = text[dash + 1];
+  const char parity = text[dash + 2];
+  const char stop = text[dash + 3];
+  if ((bits != '7' && bits != '8') || (stop != '1' && stop != '2')) return false;
+  if (parity != 'N' && parity != 'E' && parity != 'O') return false;
+  serial.baud = static_cast<int>(baud);
+  serial.data_bits = bits - '0';
+  serial.parity = parity;
+  serial.stop_bits = stop - '0';
+  return true;
+}
+
 std::span<const std::string_view> endpoint_keys() { return keys; }
 
 Result<Endpoint> parse_endpoint(const dmi::Config& protocol) {

@@ -143,13 +143,17 @@ bool loses_frames(const Endpoint& endpoint) {
 std::vector<Status> read_all(const dmi::Config& protocol, Settings& settings) {
   Reader reader(protocol);
   reader.unknown_keys();
-  const Result<Endpoint> endpoint = parse_endpoint(protocol);
-  if (endpoint) {
+  bool good = false;
+  if (const Result<Endpoint> endpoint = parse_endpoint(protocol)) {
     settings.endpoint = *endpoint;
     const Result<std::optional<Endpoint>> backup = parse_backup(protocol, *endpoint);
-    if (backup) settings.backup = *backup;
+    good = backup.ok();
+    if (good) settings.backup = *backup;
   }
-  for (const Status& mistake : check_endpoint(protocol)) reader.fail(mistake);
+  // Only then read once more, for all that is wrong instead of the first.
+  if (!good) {
+    for (const Status& mistake : check_endpoint(protocol)) reader.fail(mistake);
+  }
   settings.retries = loses_frames(settings.endpoint) ? 1 : 0;
   reader.whole("slaveID", settings.unit, 0, 255);
   reader.milliseconds("timeout", settings.timeout, 10, 60'000);

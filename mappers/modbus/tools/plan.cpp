@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "mapper/objects.hpp"
+#include "mapper/verb.hpp"
 #include "modbus/forecast.hpp"
 #include "tools/tools.hpp"
 #include "tools/units.hpp"
@@ -15,6 +16,10 @@ namespace modbus_tools {
 
 using base::cat;
 using base::Result;
+using mapper::exit_failed;
+using mapper::exit_usage;
+using mapper::parse_flags;
+using mapper::usage;
 using modbus::Forecast;
 using modbus::ForecastCycle;
 using modbus::ForecastRequest;
@@ -51,12 +56,7 @@ std::optional<int> parse(int argc, char** argv, PlanFlags& flags) {
   app.add_option("--device", flags.device, "only this device of the files")
       ->type_name("[NAMESPACE/]NAME");
   app.add_flag("--points", flags.points, "also name the properties of every request");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
-  }
-  return std::nullopt;
+  return parse_flags(app, argc, argv);
 }
 
 double ms(std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1000; }
@@ -103,11 +103,6 @@ bool print(const mapper::Target& target, const Forecast& forecast, bool points) 
     std::printf("  left out: %s\n", mistake.text().c_str());
   }
   return forecast.mistakes.empty() && forecast.utilisation_pct <= 100;
-}
-
-int usage(const std::string& wrong) {
-  std::fprintf(stderr, "%s\n", wrong.c_str());
-  return exit_usage;
 }
 
 }  // namespace

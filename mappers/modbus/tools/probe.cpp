@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "mapper/verb.hpp"
 #include "tools/guess.hpp"
 #include "tools/tools.hpp"
 #include "tools/units.hpp"
@@ -18,6 +19,10 @@ namespace modbus_tools {
 using base::cat;
 using base::Result;
 using base::Status;
+using mapper::exit_failed;
+using mapper::exit_usage;
+using mapper::parse_flags;
+using mapper::usage;
 using modbus::Endpoint;
 using modbus::Range;
 using modbus::Table;
@@ -96,12 +101,7 @@ std::optional<int> parse(int argc, char** argv, ProbeFlags& flags) {
       ->type_name("VALUE...");
   app.add_option("--plausible", flags.plausible, "between which numbers the value is")
       ->type_name("LOW..HIGH");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
-  }
-  return std::nullopt;
+  return parse_flags(app, argc, argv);
 }
 
 Status parse_plausible(const std::string& text, Plausible& plausible) {

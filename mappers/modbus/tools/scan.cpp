@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "mapper/verb.hpp"
 #include "tools/sunspec.hpp"
 #include "tools/sunspec_yaml.hpp"
 #include "tools/tools.hpp"
@@ -23,6 +24,10 @@ using base::Code;
 using base::Result;
 using base::Status;
 using dmi::Json;
+using mapper::exit_failed;
+using mapper::exit_usage;
+using mapper::parse_flags;
+using mapper::usage;
 using modbus::Endpoint;
 using modbus::Range;
 using modbus::Table;
@@ -79,12 +84,7 @@ std::optional<int> parse(int argc, char** argv, ScanFlags& flags) {
       ->check(CLI::Range(10, 60000))
       ->type_name("MS")
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
-  }
-  return std::nullopt;
+  return parse_flags(app, argc, argv);
 }
 
 void note(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
@@ -244,11 +244,6 @@ class Scanner {
   std::map<std::uint16_t, std::optional<Json>> definitions_;
   std::size_t printed_ = 0;
 };
-
-int usage(const std::string& wrong) {
-  std::fprintf(stderr, "%s\n", wrong.c_str());
-  return exit_usage;
-}
 
 }  // namespace
 

@@ -15,7 +15,4 @@ int plan_verb(int argc, char** argv);
 int probe_verb(int argc, char** argv);
 int scan_verb(int argc, char** argv);
 
-inline constexpr int exit_failed = 1;
-inline constexpr int exit_usage = 2;
-
 }  // namespace modbus_tools

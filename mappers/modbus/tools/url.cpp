@@ -23,24 +23,6 @@ Status wrong(std::string_view url, std::string_view what) {
   return Status(Code::invalid, cat('"', url.substr(0, 80), "\": ", what));
 }
 
-// "19200-8E1"
-bool parse_speed(std::string_view text, modbus::SerialSettings& serial) {
-  const std::size_t dash = text.find('-');
-  std::int64_t baud = 0;
-  if (dash == text.npos || text.size() != dash + 4) return false;
-  if (!base::parse_int(text.substr(0, dash), baud) || baud < 50 || baud > 4'000'000) return false;
-  const char bits = text[dash + 1];
-  const char parity = text[dash + 2];
-  const char stop = text[dash + 3];
-  if ((bits != '7' && bits != '8') || (stop != '1' && stop != '2')) return false;
-  if (parity != 'N' && parity != 'E' && parity != 'O') return false;
-  serial.baud = static_cast<int>(baud);
-  serial.data_bits = bits - '0';
-  serial.parity = parity;
-  serial.stop_bits = stop - '0';
-  return true;
-}
-
 Result<Endpoint> parse_serial(std::string_view url, std::string_view rest) {
   Endpoint endpoint;
   endpoint.transport = Transport::serial;
@@ -50,7 +32,7 @@ Result<Endpoint> parse_serial(std::string_view url, std::string_view rest) {
   if (!endpoint.serial.port.starts_with('/') || endpoint.serial.port.size() < 2) {
     return wrong(url, "a serial port is a path, serial:///dev/ttyUSB0");
   }
-  if (question != rest.npos && !parse_speed(rest.substr(question + 1), endpoint.serial)) {
+  if (question != rest.npos && !modbus::parse_speed(rest.substr(question + 1), endpoint.serial)) {
     return wrong(url, "after the ? expected is BAUD-BITS PARITY STOP in one word: 9600-8N1");
   }
   return endpoint;

@@ -64,6 +64,10 @@ struct Endpoint {
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
+// Reads the last part of a serial endpoint, "19200-8E1", as to_string() writes it, into serial.
+// false: it is not like that, or the rate is outside 50..4,000,000; serial is as it was.
+bool parse_speed(std::string_view text, SerialSettings& serial);
+
 // Keys: transport (tcp|tls|listen|udp|serial; default tcp, serial when serialPort is there),
 // framing (mbap|rtu; default rtu on serial, else mbap), ip, port, peer; serialPort, baudRate,
 // dataBits, parity, stopBits, serialType (RS485); caFile, certFile, keyFile, serverName,
