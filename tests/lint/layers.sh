@@ -43,13 +43,16 @@ forbid "the core is pure: no I/O" \
   '(boost/|sys/|unistd|fcntl|fstream|filesystem|iostream|dmi/wire/|base/(http|file)\.hpp)' devicetwin/core
 
 outside libmodbus 'modbus/modbus\.h|modbus\.h' mappers/modbus
-outside Aravis 'arv\.h' mappers/gige
+outside 'Aravis and GLib' 'arv\.h|glib|gio/' mappers/gige/src mappers/gige/tools
+forbid "frames and outlets know no camera" 'gige/(camera|features|find|settings)\.hpp' mappers/gige/frames mappers/gige/outlets
 outside SQLite 'SQLiteCpp/|sqlite3\.h' devicetwin/store
-outside Paho 'mqtt/|MQTTAsync' devicetwin/eventbus mapper-sdk/push
+outside Paho 'mqtt/|MQTTAsync' devicetwin/eventbus mappers/gige/outlets
+outside libcurl 'curl/' mappers/gige/outlets
+outside 'libpng, libjpeg and libtiff' 'png\.h|jpeglib\.h|turbojpeg\.h|tiffio' mappers/gige/frames
 outside Boost.Beast 'boost/beast' base/http
 outside 'gRPC and protobuf' 'grpc|google/protobuf' dmi/wire
 outside yaml-cpp 'yaml-cpp/' mapper-sdk
-outside CLI11 'CLI/' mapper-sdk devicetwin/main.cpp mappers/modbus/plant mappers/modbus/sim mappers/modbus/tools
+outside CLI11 'CLI/' mapper-sdk devicetwin/main.cpp mappers/modbus/plant mappers/modbus/sim mappers/modbus/tools mappers/gige/tools
 outside spdlog 'spdlog/' base/src
 outside OpenSSL 'openssl/' base/http devicetwin/kubeapi mappers/modbus/src
 

@@ -1,0 +1,105 @@
+// Where frames go beside shared memory: HTTP (latest image, MJPEG), files in a bounded spool, POST
+// to a URL, MQTT. All of them take encoded images, and a frame is encoded once per format however
+// many want it. Encoding, files and posts have threads of their own; none of them ever makes the
+// camera wait: what comes too fast is left out and counted.
+//
+// Threads: put() on the stream's thread; everything else any, unless it says otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.hpp"
+#include "dmi/device.hpp"
+#include "gige/encode.hpp"
+#include "gige/frame_ring.hpp"
+
+namespace gige {
+
+struct SpoolSettings {
+  std::string folder;  // "": no spool
+  std::size_t max_files = 200;
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  std::chrono::milliseconds every{0};  // one frame each …; 0: only when asked (saveFrame)
+};
+struct PostSettings {
+  std::string url;                     // "": none. http or https
+  std::chrono::milliseconds every{0};  // 0: only when asked
+  int retries = 5;                     // then it is dropped and counted
+};
+struct MqttSettings {
+  std::string broker;  // "": none. tcp://127.0.0.1:1883
+  std::string topic;   // default: cameras/NAMESPACE/NAME/frame
+  bool image = false;  // the image itself; else JSON: metadata and link
+  std::chrono::milliseconds every{1000};
+};
+struct OutletSettings {
+  EncodeOptions encode;  // of what is saved, posted, published and linked to
+  SpoolSettings spool;
+  PostSettings post;
+  MqttSettings mqtt;
+};
+
+// An image file of a frame, kept for a while under a name of its own.
+struct Image {
+  FrameInfo info;
+  ImageFormat format = ImageFormat::jpeg;
+  std::vector<std::uint8_t> bytes;
+  std::string sha256;  // lower-case hex, of bytes
+  std::string link;    // where HTTP serves exactly these bytes; "" when HTTP is off
+};
+using ImagePtr = std::shared_ptr<const Image>;
+
+struct OutletCounters {
+  std::uint64_t saved = 0;
+  std::uint64_t posted = 0;
+  std::uint64_t published = 0;
+  std::uint64_t left_out = 0;  // came faster than they could be encoded or sent
+  std::uint64_t failed = 0;    // given up after the retries, or the disk refused
+};
+
+// One camera's way to its outlets. Lives while the device does, over reconnects.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+
+  // A new frame; returns within microseconds.
+  virtual void put(const std::shared_ptr<FrameRing>& ring, const FrameInfo& info) = 0;
+  // Encodes the newest complete frame, or returns the image of it that is there already. Blocks.
+  // stale: there is none yet, or none since `newer_than` (sequence) within patience.
+  virtual base::Result<ImagePtr> image(std::uint64_t newer_than,
+                                       std::chrono::milliseconds patience) = 0;
+  virtual void set_format(ImageFormat format) = 0;        // ImageFormat
+  virtual void set_post_url(const std::string& url) = 0;  // ImageURL; posts one image at once
+  virtual std::string post_url() const = 0;
+  // The next `frames` frames, at least `interval` apart, as files of the spool; saveVideo: as one
+  // AVI (MJPEG). Returns at once. unsupported: no spool folder is set.
+  virtual base::Status save_frames(std::size_t frames, std::chrono::milliseconds interval) = 0;
+  virtual base::Status save_video(std::size_t frames, double frames_per_s) = 0;
+  // What HTTP may run (POST …/commands/NAME): asked on a worker thread. Empty function: nothing.
+  virtual void on_command(std::function<base::Status(const std::string& name)> run) = 0;
+  virtual void set_online(bool online, const std::string& why) = 0;  // shown by HTTP
+  virtual OutletCounters counters() const = 0;
+};
+
+// All outlets of the process.
+class Outlets {
+ public:
+  struct Options {
+    std::string http = "127.0.0.1:8090";  // "off": none; port 0: any free one
+    std::string public_url;               // of links; default: http://ADDRESS:PORT
+  };
+  // unavailable, conflict: the address cannot be listened on (the text says why and the flag).
+  static base::Result<std::unique_ptr<Outlets>> start(Options options);
+  virtual ~Outlets() = default;  // finishes what is queued for at most 2 s, then ends its threads
+  virtual std::shared_ptr<Feed> feed(const dmi::ObjectId& device,
+                                     const OutletSettings& settings) = 0;
+  virtual std::string url() const = 0;  // "" when HTTP is off
+};
+
+}  // namespace gige
