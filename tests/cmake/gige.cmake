@@ -21,6 +21,9 @@ endif()
 
 if(TARGET gige_frames)
   gige_test(frames gige_frames PkgConfig::IMAGES)
+  if(TARGET gige_frames_test)
+    add_dependencies(gige_frames_test frame-reader)  # run by a test
+  endif()
 endif()
 if(TARGET gige_outlets)
   gige_test(outlets gige_outlets base_http)
