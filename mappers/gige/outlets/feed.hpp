@@ -50,6 +50,7 @@ class FeedImpl final : public Feed, public std::enable_shared_from_this<FeedImpl
   base::Result<ImagePtr> image(std::uint64_t newer_than,
                                std::chrono::milliseconds patience) override;
   void set_format(ImageFormat format) override;
+  ImageFormat format() const override;
   void set_post_url(const std::string& url) override;
   std::string post_url() const override;
   base::Status save_frames(std::size_t frames, std::chrono::milliseconds interval) override;

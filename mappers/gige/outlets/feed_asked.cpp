@@ -85,6 +85,11 @@ void FeedImpl::set_format(ImageFormat format) {
   format_ = format;
 }
 
+ImageFormat FeedImpl::format() const {
+  const std::lock_guard guard(mutex_);
+  return format_;
+}
+
 void FeedImpl::set_post_url(const std::string& url) {
   const std::lock_guard guard(mutex_);
   post_url_ = url;

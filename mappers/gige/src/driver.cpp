@@ -15,7 +15,6 @@ using base::Status;
 
 namespace {
 
-// Commands that are properties may also be run over HTTP.
 void say_where(const std::string& device, Station& station, const std::string& ip) {
   const std::string former = station.moved_to(ip);
   if (!former.empty() && former != ip) {
@@ -64,7 +63,12 @@ CameraDriver::CameraDriver(const mapper::Target& target, mapper::Sink sink, Sett
       features_(camera_->device()) {
   station_->lost("");
   station_->feed->set_online(true, "");
-  station_->feed->on_command([this](const std::string& name) { return run_command(name); });
+  door_->driver = this;
+  station_->feed->on_command([door = door_](const std::string& name) {
+    const std::lock_guard lock(door->mutex);
+    return door->driver ? door->driver->run_command(name)
+                        : Status(Code::unavailable, "the camera is not connected");
+  });
   camera_->watch([sink = sink_, station = station_](const Status& why) {
     station->lost(why.text());
     sink.lost(why);
@@ -72,8 +76,10 @@ CameraDriver::CameraDriver(const mapper::Target& target, mapper::Sink sink, Sett
 }
 
 CameraDriver::~CameraDriver() {
-  // First what calls us from other threads: HTTP's commands, then the stream.
-  station_->feed->on_command({});
+  {
+    const std::lock_guard lock(door_->mutex);
+    door_->driver = nullptr;
+  }
   const std::string why = station_->reason();
   station_->feed->set_online(false, why.empty() ? "closed" : why);
   camera_->stop();

@@ -23,6 +23,12 @@ class CameraDriver final : public mapper::Driver {
   // How long a trigger waits for its frame: an exposure of seconds and its way here.
   static constexpr auto trigger_patience = std::chrono::milliseconds(3000);
 
+  // Who is called by HTTP's commands: the driver while it lives, and nobody after.
+  struct Door {
+    std::mutex mutex;  // held while a command runs
+    CameraDriver* driver = nullptr;
+  };
+
   static base::Result<std::unique_ptr<mapper::Driver>> open(const mapper::Target& target,
                                                             const mapper::Sink& sink,
                                                             Stations& stations);
@@ -63,6 +69,7 @@ class CameraDriver final : public mapper::Driver {
   const Settings settings_;
   const std::vector<Visitor> visitors_;  // by point.index
   const std::shared_ptr<Station> station_;
+  const std::shared_ptr<Door> door_ = std::make_shared<Door>();
   std::mutex mutex_;        // guards camera_'s features: HTTP's commands come on another thread
   bool streams_ = false;    // is to stream: settled
   base::Status no_stream_;  // why it does not, although it is to: the payload is too large

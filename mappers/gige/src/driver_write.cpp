@@ -71,8 +71,12 @@ Status CameraDriver::write_known(const Visitor& to, const Value& value) {
       return Status();
     }
     case Source::image_url:
-      if (!text) return Status(Code::invalid, "ImageURL is a text: http://…");
-      return station_->feed->set_post_url(*text);
+      if (!text ||
+          !(text->empty() || text->starts_with("http://") || text->starts_with("https://"))) {
+        return Status(Code::invalid, "ImageURL is http://… or https://…, or empty for none");
+      }
+      station_->feed->set_post_url(*text);
+      return Status();
     case Source::save_frame:
     case Source::save_video:
       return save(to);
