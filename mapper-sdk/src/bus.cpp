@@ -7,6 +7,7 @@
 #include <system_error>
 #include <thread>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 
 namespace mapper {
@@ -148,6 +149,18 @@ class BusDriver final : public AsyncDriver {
             batch[i].status = std::move(cell.commands[i].status);
           }
         });
+  }
+
+  void settled() override {
+    bus_->push(
+        [cell = cell_] {
+          const Status failed = guarded(*cell, "settled", [&] {
+            cell->driver->settled();
+            return Status();
+          });
+          if (!failed.ok()) base::log_error(failed.text());
+        },
+        true);
   }
 
  private:

@@ -32,6 +32,7 @@ Local::Local(base::Loop& loop, Opener open, Settings settings, Objects objects, 
                settings_.ledger},
       timer_(loop),
       fleet_(context_) {
+  context_.longest_retry = settings_.longest_retry;
   for (dmi::DeviceModel& model : objects.models) {
     for (const dmi::ModelProperty& property : model.properties) {
       table_.widen("", "", property.unit);

@@ -24,6 +24,7 @@ class Local {
     std::string protocol;
     bool once = false;   // print every point once, write nothing, then call finished
     Ledger ledger = {};  // of commands sent
+    std::chrono::milliseconds longest_retry{60'000};
   };
   // finished(status): 0, or 1 when a point failed. Called at most once, on the loop.
   Local(base::Loop& loop, Opener open, Settings settings, Objects objects, std::FILE* out,

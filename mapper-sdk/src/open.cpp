@@ -20,6 +20,7 @@ class Kept final : public AsyncDriver {
     driver_->write(batch, std::move(done));
   }
   bool hurry() override { return driver_->hurry(); }
+  void settled() override { driver_->settled(); }
 
  private:
   std::shared_ptr<const Target> target_;

@@ -88,6 +88,9 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, Flags&
   app.add_option("--log-level", flags.level, "debug, info, warning or error (default: info)")
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description(""))
       ->type_name("LEVEL");
+  for (const Option& option : protocol.options) {
+    app.add_option(option.name, *option.value, option.summary)->type_name(option.type_name);
+  }
   return parse_flags(app, argc, argv);
 }
 
@@ -132,15 +135,16 @@ class Program {
   }
 
   void start_local(const std::string& protocol, Objects objects, bool once) {
-    local_ =
-        std::make_unique<Local>(loop_, opener(), Local::Settings{protocol, once, ledger_},
-                                std::move(objects), stdout, [this](int status) { end(status); });
+    local_ = std::make_unique<Local>(
+        loop_, opener(), Local::Settings{protocol, once, ledger_, protocol_.longest_retry},
+        std::move(objects), stdout, [this](int status) { end(status); });
   }
 
   void start_uplink(const MapperConfig& config) {
     const dmi::MapperInfo info{config.name,     config.version,     config.api_version,
                                config.protocol, config.socket_path, "ok"};
-    auto uplink = Uplink::start(loop_, opener(), {info, config.edgecore_sock, ledger_});
+    auto uplink = Uplink::start(loop_, opener(),
+                                {info, config.edgecore_sock, ledger_, protocol_.longest_retry});
     if (!uplink) {
       base::log_error(uplink.status().text());
       return end(exit_failed);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "base/text.hpp"
 #include "refine.hpp"
@@ -18,7 +19,8 @@ Session::Session(SessionContext& context, dmi::ObjectId id)
       timer_(context.loop),
       id_(std::move(id)),
       target_(std::make_shared<Target>()),
-      backoff_(first_retry, longest_retry, static_cast<std::uint32_t>(dmi::ObjectIdHash()(id_))) {}
+      backoff_(std::min(first_retry, context.longest_retry), context.longest_retry,
+               static_cast<std::uint32_t>(dmi::ObjectIdHash()(id_))) {}
 
 Session::~Session() {
   driver_.reset();
@@ -50,6 +52,7 @@ void Session::opened(base::Result<std::unique_ptr<AsyncDriver>> driver) {
     return brake(named(why), target_->points);
   }
   driver_ = std::move(*driver);
+  settled_ = false;
   pend_again();
   may_pend_ = true;
   held_.clear();
@@ -86,7 +89,9 @@ void Session::close() {
 
 void Session::step() {
   if (phase_ != Phase::idle) return;
-  if (start_verify() || start_write() || start_read()) return;
+  if (start_verify() || start_write()) return;
+  if (!std::exchange(settled_, true)) driver_->settled();
+  if (start_read()) return;
   sleep();
 }
 

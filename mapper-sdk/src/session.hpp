@@ -53,6 +53,7 @@ struct SessionContext {
   Blueprints blueprints = {};
   Batches batches = {};
   Cadence cadence{loop};
+  std::chrono::milliseconds longest_retry{60'000};  // as Protocol's
 };
 
 class Session {
@@ -60,7 +61,6 @@ class Session {
   // A driver that has not answered for this long is said to be stuck: its points turn to timeout.
   static constexpr auto stall_limit = std::chrono::seconds(30);
   static constexpr auto first_retry = std::chrono::milliseconds(1000);
-  static constexpr auto longest_retry = std::chrono::milliseconds(60'000);
 
   Session(SessionContext& context, dmi::ObjectId id);
   ~Session();
@@ -196,6 +196,7 @@ class Session {
   // A read is cut short for a write, and the next one is not, so that writes never end polling.
   enum class Haste : std::uint8_t { possible, asked, used };
   Haste haste_ = Haste::possible;
+  bool settled_ = false;   // the driver was told
   bool may_pend_ = false;  // false: twin_.pending() is empty or held, no need to look
   std::uint64_t overruns_ = 0;
 

@@ -67,6 +67,11 @@ Status FakeDevice::open() {
   return reach_;
 }
 
+void FakeDevice::settled() {
+  const std::lock_guard lock(mutex_);
+  log_.push_back("settled");
+}
+
 void FakeDevice::close() {
   const std::lock_guard lock(mutex_);
   log_.push_back("close");
@@ -115,6 +120,7 @@ class FakeDriver final : public Driver {
     return device_.read(batch, std::chrono::system_clock::now());
   }
   Status write(std::span<Command> batch) override { return device_.write(batch); }
+  void settled() override { device_.settled(); }
 
  private:
   FakeDevice& device_;
@@ -125,6 +131,7 @@ class FakeAsyncDriver final : public AsyncDriver {
   FakeAsyncDriver(FakeDevice& device, base::Loop& loop, base::Duration delay)
       : device_(device), loop_(loop), delay_(delay), timer_(loop) {}
   ~FakeAsyncDriver() override { device_.close(); }
+  void settled() override { device_.settled(); }
   void read(std::span<Reading> batch, Done done) override {
     timer_.start(
         delay_, [this, batch, done = std::move(done)] { done(device_.read(batch, loop_.wall())); });

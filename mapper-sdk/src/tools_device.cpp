@@ -79,6 +79,7 @@ void ToolDevice::when_open(std::function<void()> go, std::function<void(Status)>
             if (alive.expired() || mailbox != mailbox_) return;
             if (!driver) return failed(driver.status());
             driver_ = std::move(*driver);
+            driver_->settled();
             go();
           });
 }

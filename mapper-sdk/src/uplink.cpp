@@ -39,7 +39,9 @@ Uplink::Uplink(base::Loop& loop, Opener open, Settings settings)
       watch_timer_(loop),
       register_timer_(loop),
       backoff_(milliseconds(100), milliseconds(5000),
-               static_cast<std::uint32_t>(std::hash<std::string>()(settings_.info.name))) {}
+               static_cast<std::uint32_t>(std::hash<std::string>()(settings_.info.name))) {
+  context_.longest_retry = settings_.longest_retry;
+}
 
 Uplink::~Uplink() {
   // With the inbox closed, calls are answered with unavailable and completions end in it.

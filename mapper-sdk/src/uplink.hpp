@@ -30,6 +30,7 @@ class Uplink final : public dmi::wire::MapperHandler {
     dmi::MapperInfo info;       // address: our own socket
     std::string edgecore_sock;  // the edge core's
     Ledger ledger = {};         // of commands sent
+    std::chrono::milliseconds longest_retry{60'000};
   };
 
   // conflict, invalid: our own socket cannot be served.

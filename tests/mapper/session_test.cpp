@@ -150,6 +150,32 @@ TEST(Session, AReadIsCutShortForAWriteAndTheNextOneIsNot) {
   EXPECT_EQ(session.state(), "online");
 }
 
+TEST(Session, ADriverIsSettledOnceItsSettingsAreWrittenAndAgainWhenReopened) {
+  Plant plant;
+  plant.fleet.put(model_of({"a", "b"}));
+  plant.device().set("a", Value(1.0));
+  plant.put(desiring(device_of("d", {"a", "b"}, 60'000), 0, "70"));
+  plant.loop.advance(100ms);
+  EXPECT_THAT(plant.device().log(),
+              ElementsAre("open", "read a", "write a=70", "read a", "settled", "read a b"));
+  plant.device().fail("a", Status(Code::refused, "locked"));
+  plant.sinks["d"].lost(Status(Code::unavailable, "cable"));
+  plant.loop.advance(2s);
+  EXPECT_EQ(plant.device().count("open"), 2u);
+  EXPECT_EQ(plant.device().count("settled"), 2u);  // also when the settings are refused
+}
+
+TEST(Session, TheLongestRetryIsTheProtocols) {
+  Plant plant;
+  plant.context.longest_retry = 200ms;
+  plant.fleet.put(model_of({"a"}));
+  plant.device().reach(Status(Code::unavailable, "off"));
+  plant.put(device_of("d", {"a"}));
+  plant.loop.advance(10s);
+  EXPECT_GE(plant.device().count("open"), 40u);  // 200 ms ± 20 %
+  EXPECT_LE(plant.device().count("open"), 64u);
+}
+
 TEST(Session, AnOverrunIsSkippedForwardAndCounted) {
   Plant plant(250ms);
   plant.fleet.put(model_of({"a"}));
@@ -239,7 +265,7 @@ TEST(Session, ADesiredValueIsWrittenAheadOfPollingAndReadBack) {
   plant.put(desiring(device_of("d", {"a", "b"}), 0, "70"));
   plant.loop.advance(300ms);
   EXPECT_THAT(plant.device().log(),
-              ElementsAre("open", "read a b", "read a b", "write a=70", "read a"));
+              ElementsAre("open", "settled", "read a b", "read a b", "write a=70", "read a"));
   EXPECT_EQ(plant.session().twin().observed(0), Value(70.0));
   EXPECT_EQ(plant.sample(0).value, Value(70.0));
 }
@@ -501,7 +527,8 @@ TEST(Session, AChangedPointReopens) {
   plant.loop.advance(10ms);
   plant.put(device_of("d", {"a", "b"}));
   plant.loop.advance(10ms);
-  EXPECT_THAT(plant.device().log(), ElementsAre("open", "read a", "close", "open", "read a b"));
+  EXPECT_THAT(plant.device().log(),
+              ElementsAre("open", "settled", "read a", "close", "open", "settled", "read a b"));
 }
 
 TEST(Session, AWrongSpecificationIsUnhealthyAtEveryPropertyUntilItChanges) {

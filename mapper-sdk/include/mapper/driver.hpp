@@ -125,6 +125,9 @@ class Driver {
   virtual base::Status read(std::span<Reading> batch) = 0;
   // Fills statuses. Returns whether the device was reached.
   virtual base::Status write(std::span<Command> batch);  // default: unsupported, each
+  // Once per opening: the settings that were desired have been written, or refused, and polling
+  // begins. What streams by itself starts here. What goes wrong is told through the Sink.
+  virtual void settled() {}
 };
 
 // The same two verbs with a completion, for protocols that serve thousands of devices from one
@@ -140,6 +143,7 @@ class AsyncDriver {
   // samples it does not get to stay empty, and the batch is asked for again. Like read, it must not
   // call done from within. Default: the read ends when it ends.
   virtual bool hurry() { return false; }
+  virtual void settled() {}  // as Driver's
 };
 
 // A verb of a mapper's own beside those of the SDK (`read`, `write`, `lint`): `modbus-mapper
@@ -149,6 +153,14 @@ struct Tool {
   std::string summary;  // one line, for --help
   // argv[0] is "modbus-mapper probe". Returns the exit status: 0, 1 failed, 2 wrong usage.
   std::function<int(int argc, char** argv)> main;
+};
+
+// An option of the mapper's own, for the whole program: `--http 127.0.0.1:8090`.
+struct Option {
+  std::string name;       // "--http"
+  std::string type_name;  // "ADDRESS:PORT", for --help
+  std::string summary;    // with its default
+  std::string* value;     // set before anything is opened; lives as long as the program
 };
 
 // A protocol: give `open` or `open_async`, not both.
@@ -170,6 +182,10 @@ struct Protocol {
   // Default: what opening says first.
   std::function<std::vector<base::Status>(const Target&)> check = {};
   std::vector<Tool> tools = {};
+  std::vector<Option> options = {};
+  // The longest wait before a device that was not reached is opened again. Shorter where looking
+  // for a device costs little and coming back quickly matters.
+  std::chrono::milliseconds longest_retry{60'000};
 };
 
 // The whole program: flags, YAML, signals, session keeping. Returns the exit status.

@@ -34,7 +34,7 @@ class FakeDevice {
   // What the device makes of a written value; default: keeps it.
   void on_write(std::function<dmi::Value(const std::string& point, dmi::Value raw)> keep);
 
-  // "open", "read a b", "write a=1", "close", in order; and how many begin with a word.
+  // "open", "settled", "read a b", "write a=1", "close", in order; and how many begin with a word.
   std::vector<std::string> log() const;
   std::size_t count(std::string_view word) const;
 
@@ -42,6 +42,7 @@ class FakeDevice {
   base::Status open();
   base::Status read(std::span<Reading> batch, base::Time now);
   base::Status write(std::span<Command> batch);
+  void settled();
   void close();
 
  private:
