@@ -196,8 +196,8 @@ dmi::Json FeedImpl::describe() const {
   if (newest_.sequence != 0) {
     json["newest"] = {{"sequence", newest_.sequence},
                       {"id", newest_.id},
-                      {"time", milliseconds(newest_.arrived_ns)},
-                      {"exposed", milliseconds(newest_.exposed_ns)},
+                      {"time", as_ms(newest_.arrived_ns)},
+                      {"exposed", as_ms(newest_.exposed_ns)},
                       {"width", newest_.width},
                       {"height", newest_.height},
                       {"size", newest_.size}};
