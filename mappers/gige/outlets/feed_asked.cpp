@@ -73,10 +73,7 @@ Result<ImagePtr> FeedImpl::image(std::uint64_t newer_than, std::chrono::millisec
     return Status(Code::timeout, cat(device_.to_string(), ": the encoder did not come to frame ",
                                      newest(), " within 10 s"));
   }
-  if (waiter->answer->ok()) {
-    const std::lock_guard guard(mutex_);
-    references_.keep(**waiter->answer);
-  }
+  if (waiter->answer->ok()) refer(**waiter->answer);
   return *waiter->answer;
 }
 

@@ -158,6 +158,19 @@ TEST_F(MjpegTest, EndsWhenTheCameraIsRemoved) {
   EXPECT_EQ(viewer.next().sequence, 0u);
 }
 
+TEST_F(MjpegTest, AfterNewSettingsTheStreamIsOfTheNewFeed) {
+  Camera camera;
+  for (int i = 0; i < 5; ++i) camera.take(*feed_);
+  Viewer before(*outlets_);
+  EXPECT_EQ(before.next().sequence, 5u);
+  feed_ = outlets_->feed(device, {});
+  Camera again;
+  again.take(*feed_);
+  Viewer after(*outlets_);
+  EXPECT_EQ(after.next().sequence, 1u);
+  EXPECT_EQ(before.next().sequence, 0u);
+}
+
 TEST_F(MjpegTest, ViewersThatComeAndGoLeaveNothingBehind) {
   Camera camera;
   std::atomic<bool> done{false};
