@@ -38,3 +38,10 @@ endif()
 if(TARGET gige_tools AND TARGET gige_generator)
   gige_test(tools gige_tools gige_generator)
 endif()
+
+# Benchmarks that need no camera.
+if(TARGET gige_frames AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/gige_readers.cpp)
+  add_executable(bench_gige_readers bench/gige_readers.cpp)
+  target_include_directories(bench_gige_readers PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(bench_gige_readers PRIVATE project_options gige_frames)
+endif()

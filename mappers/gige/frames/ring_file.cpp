@@ -72,14 +72,12 @@ Status check_size(const std::string& path, std::size_t slots, std::size_t slot_b
                     FrameRing::max_bytes, " bytes in all"));
 }
 
-// out_of_range when there is less: the text has what is asked for, what is free and the cure.
-Status check_memory(const std::string& path, std::size_t bytes, bool tried) {
+// What is asked for, what is free, and the cure.
+Status too_large(const std::string& path, std::size_t bytes) {
   struct statvfs space {};
   if (::statvfs(folder.data(), &space) != 0) return system_error(std::string(folder), "statvfs");
   const std::uint64_t all = std::uint64_t{space.f_blocks} * space.f_frsize;
   const std::uint64_t free = std::uint64_t{space.f_bavail} * space.f_frsize;
-  // 0 blocks: a tmpfs without a limit.
-  if (!tried && (all == 0 || bytes <= free)) return {};
   return Status(
       Code::out_of_range,
       cat(path, ": needs ", mib(bytes), " MiB, ", folder, " has ", free >> 20, " MiB free of ",
@@ -159,7 +157,7 @@ Status allocate(const std::string& path, int fd, std::size_t bytes) {
     error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
   } while (error == EINTR);
   if (error == 0) return {};
-  if (error == ENOSPC) return check_memory(path, bytes, true);
+  if (error == ENOSPC) return too_large(path, bytes);
   errno = error;
   return system_error(path, cat(mib(bytes), " MiB cannot be allocated"));
 }
@@ -194,7 +192,6 @@ base::Status RingFile::fill(std::size_t slots, std::size_t slot_bytes) {
       round_up(layout::headers_at + slots * sizeof(layout::SlotHeader), page());
   const std::size_t stride = round_up(slot_bytes, page());
   const std::size_t bytes = pixels_at + slots * stride;
-  if (Status status = check_memory(path_, bytes, false); !status.ok()) return status;
   if (Status status = allocate(path_, fd_, bytes); !status.ok()) return status;
   // Populated: page faults of the first frames would come while packets do.
   void* const memory =

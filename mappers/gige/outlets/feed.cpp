@@ -167,8 +167,9 @@ Result<ImagePtr> FeedImpl::make(const FramePtr& frame, ImageFormat format, int q
   auto image = make_image(*frame, {format, quality}, device_, workshop_->link_base);
   if (!image) return image;
   ++counts_->encoded;
+  std::vector<ImagePtr> old;  // freed without the lock
   const std::lock_guard guard(mutex_);
-  if (!made_.empty() && made_.front()->info.sequence != frame->info.sequence) made_.clear();
+  if (!made_.empty() && made_.front()->info.sequence != frame->info.sequence) old.swap(made_);
   made_.push_back(*image);
   return image;
 }
@@ -215,6 +216,12 @@ bool FeedImpl::to_files(std::function<void(Recorder&)> task) {
   return taken;
 }
 
+void FeedImpl::refer(const ImagePtr& image) {
+  std::vector<ImagePtr> gone;  // freed without the lock
+  const std::lock_guard guard(mutex_);
+  gone = references_.keep(image);
+}
+
 void FeedImpl::publish(const ImagePtr& image) {
   const std::string topic = settings_.mqtt.topic.empty()
                                 ? cat("cameras/", device_.to_string(), "/frame")
@@ -223,10 +230,7 @@ void FeedImpl::publish(const ImagePtr& image) {
     const auto* bytes = reinterpret_cast<const char*>(image->bytes.data());
     return publisher_->push(topic, std::string(bytes, image->bytes.size()), counts_);
   }
-  {
-    const std::lock_guard guard(mutex_);
-    references_.keep(image);
-  }
+  refer(image);
   publisher_->push(topic, dmi::to_text(metadata(*image, device_)), counts_);
 }
 

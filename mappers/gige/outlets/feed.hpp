@@ -100,6 +100,7 @@ class FeedImpl final : public Feed, public std::enable_shared_from_this<FeedImpl
   void save(Due due, const ImagePtr& image);
   bool to_files(std::function<void(Recorder&)> task);
   void publish(const ImagePtr& image);
+  void refer(const ImagePtr& image);
   base::Status no_frame() const;
 
   const dmi::ObjectId device_;

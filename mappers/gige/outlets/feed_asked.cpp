@@ -73,10 +73,7 @@ Result<ImagePtr> FeedImpl::image(std::uint64_t newer_than, std::chrono::millisec
     return Status(Code::timeout, cat(device_.to_string(), ": the encoder did not come to frame ",
                                      newest(), " within 10 s"));
   }
-  if (waiter->answer->ok()) {
-    const std::lock_guard guard(mutex_);
-    references_.keep(**waiter->answer);
-  }
+  if (waiter->answer->ok()) refer(**waiter->answer);
   return *waiter->answer;
 }
 
@@ -201,8 +198,8 @@ dmi::Json FeedImpl::describe() const {
   if (newest_.sequence != 0) {
     json["newest"] = {{"sequence", newest_.sequence},
                       {"id", newest_.id},
-                      {"time", milliseconds(newest_.arrived_ns)},
-                      {"exposed", milliseconds(newest_.exposed_ns)},
+                      {"time", as_ms(newest_.arrived_ns)},
+                      {"exposed", as_ms(newest_.exposed_ns)},
                       {"width", newest_.width},
                       {"height", newest_.height},
                       {"size", newest_.size}};

@@ -212,6 +212,7 @@ void Front::stream(const Route& route, const Request& request, const Answer& ans
     every = std::chrono::duration_cast<base::Duration>(interval);
   }
   if (request.method == "HEAD") return answer->send(200, Viewers::content_type, "");
+  sweep();  // a former feed's stream of this device: it begins anew, and so may its sequences
   Stream& stream = streams_.try_emplace(route.device, loop_).first->second;
   stream.feed = feed;
   stream.viewers.add(answer, every);
@@ -256,7 +257,9 @@ void Front::watch_anew(const dmi::ObjectId& device) {
 void Front::sweep() {
   std::erase_if(streams_, [this](const auto& each) {
     const auto feed = each.second.feed.lock();
-    return !feed || registry_.find(each.first) != feed;
+    const bool former = registry_.find(each.first) != feed;
+    if (feed && former) feed->watch(nullptr, {});
+    return !feed || former;
   });
   sweep_.start(sweep_every, [this] { sweep(); });
 }

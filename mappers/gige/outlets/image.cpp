@@ -59,7 +59,7 @@ std::string_view name(FrameStatus status) {
   return "unknown";
 }
 
-double milliseconds(std::int64_t ns) { return static_cast<double>(ns / 1000) / 1000.0; }
+double as_ms(std::int64_t ns) { return static_cast<double>(ns / 1000) / 1000.0; }
 
 std::vector<std::pair<std::string, std::string>> headers(const FrameInfo& info) {
   return {{"X-Frame-Id", cat(info.id)},
@@ -77,8 +77,8 @@ dmi::Json metadata(const Image& image, const dmi::ObjectId& device) {
   return {{"device", device.to_string()},
           {"sequence", info.sequence},
           {"id", info.id},
-          {"time", milliseconds(info.arrived_ns)},
-          {"exposed", milliseconds(info.exposed_ns)},
+          {"time", as_ms(info.arrived_ns)},
+          {"exposed", as_ms(info.exposed_ns)},
           {"width", info.width},
           {"height", info.height},
           {"format", std::string(name(image.format))},

@@ -20,7 +20,7 @@ base::Result<ImagePtr> make_image(const Frame& frame, const EncodeOptions& optio
 // "complete", "missing packets", … as HTTP and JSON say it.
 std::string_view name(FrameStatus status);
 // A time in nanoseconds since 1970 as milliseconds, with microseconds as fraction; 0: unknown.
-double milliseconds(std::int64_t ns);
+double as_ms(std::int64_t ns);
 // X-Frame-Id, X-Frame-Sequence, X-Frame-Camera-Time, X-Frame-Status, … for HTTP and POST.
 std::vector<std::pair<std::string, std::string>> headers(const FrameInfo& info);
 // {device, sequence, id, time, exposed, width, height, format, size, sha256, link}

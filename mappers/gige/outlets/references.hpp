@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <vector>
 
 #include "gige/outlets.hpp"
 
@@ -14,15 +15,19 @@ class References {
   static constexpr std::size_t max_images = 16;
   static constexpr std::size_t max_bytes = std::size_t{128} << 20;
 
-  // The newest one stays in any case.
-  void keep(const ImagePtr& image) {
-    if (find(image->info.sequence, image->format)) return;
+  // The newest one stays in any case. Returns what went, for the caller to destroy when he has let
+  // go of his lock: freeing a large image takes a millisecond.
+  std::vector<ImagePtr> keep(const ImagePtr& image) {
+    std::vector<ImagePtr> gone;
+    if (find(image->info.sequence, image->format)) return gone;
     images_.push_back(image);
     bytes_ += image->bytes.size();
     while (images_.size() > max_images || (bytes_ > max_bytes && images_.size() > 1)) {
       bytes_ -= images_.front()->bytes.size();
+      gone.push_back(std::move(images_.front()));
       images_.pop_front();
     }
+    return gone;
   }
   ImagePtr find(std::uint64_t sequence, ImageFormat format) const {
     for (const ImagePtr& each : images_) {

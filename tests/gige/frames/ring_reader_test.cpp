@@ -34,6 +34,12 @@ bool whole(const View& view) {
   return ring_test::is(view.pixels, view.info.size, view.info.sequence) && view.still_valid();
 }
 
+// Whether a thread of this process sleeps in the kernel: proc(5), the third field of stat.
+bool asleep(pid_t thread) {
+  const auto stat = base::read_file(base::cat("/proc/self/task/", thread, "/stat"));
+  return stat && stat->find(") S ") != std::string::npos;
+}
+
 TEST(FrameReader, LayoutIsTheWritersOwn) {
   namespace ours = gige::layout;
   namespace theirs = gige_frames::detail;
@@ -109,7 +115,7 @@ TEST(FrameReader, NewestGivesTheNewestAndCountsWhatItLeftOut) {
   EXPECT_EQ(reader.skipped(), 2u);
 }
 
-TEST(FrameReader, WaitIsWokenByAFrameAndByNothingElse) {
+TEST(FrameReader, WaitEndsWithAFrameOrItsTimeout) {
   const Name name;
   Writer writer(name.text(), 4, size);
   Reader reader(name.text());
@@ -189,6 +195,46 @@ TEST(FrameReader, ReaderThatSleepsIsWokenByTheRingsReplacement) {
   writer.write(1);
   sleeper.join();
   EXPECT_TRUE(came);
+}
+
+TEST(FrameReader, PublishedFrameAndTheRingsEndWakeWhoSleeps) {
+  const Name name;
+  auto writer = std::make_unique<Writer>(name.text(), 4, size);
+  std::string problem;
+  const auto ring = gige_frames::detail::Ring::open(name.path(), problem);
+  ASSERT_NE(ring, nullptr) << problem;
+  for (const bool end : {false, true}) {
+    std::atomic<pid_t> thread{0};
+    std::atomic<bool> woken{false};
+    std::thread sleeper([&, seen = ring->wake()] {
+      thread = ::gettid();
+      woken = ring->sleep(seen, long_enough);
+    });
+    EXPECT_TRUE(test_support::wait_until([&] { return thread != 0 && asleep(thread); }));
+    if (end) {
+      writer = nullptr;
+    } else {
+      writer->write(1);
+    }
+    sleeper.join();
+    EXPECT_TRUE(woken);
+  }
+}
+
+TEST(FrameReader, FormerRingIsMarkedReplacedAndAnEndedOneEnded) {
+  const Name name;
+  auto former = std::make_unique<Writer>(name.text(), 4, size);
+  std::string problem;
+  const auto first = gige_frames::detail::Ring::open(name.path(), problem);
+  EXPECT_EQ(first->state(), gige::layout::live);
+  auto writer = std::make_unique<Writer>(name.text(), 4, size);
+  const auto second = gige_frames::detail::Ring::open(name.path(), problem);
+  EXPECT_EQ(first->state(), gige::layout::replaced);
+  former = nullptr;
+  EXPECT_EQ(first->state(), gige::layout::replaced);
+  EXPECT_EQ(second->state(), gige::layout::live);
+  writer = nullptr;
+  EXPECT_EQ(second->state(), gige::layout::ended);
 }
 
 TEST(FrameReader, EndedRingIsSaidAndItsFramesStayReadable) {

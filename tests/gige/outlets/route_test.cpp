@@ -30,15 +30,35 @@ TEST(Route, KnowsEveryAddress) {
 }
 
 TEST(Route, KnowsNothingElse) {
-  for (const char* path :
-       {"", "//", "/cameras/", "/cameras/a", "/cameras/a/b", "/cameras/a/b/", "/cameras/a//latest.jpg",
-        "/cameras//b/latest.jpg", "/cameras/a/b/latest", "/cameras/a/b/latest.", "/cameras/a/b/.jpg",
-        "/cameras/a/b/latest.exe", "/cameras/a/b/latest.JPG", "/cameras/a/b/frames/.jpg",
-        "/cameras/a/b/frames/0.jpg", "/cameras/a/b/frames/01.jpg", "/cameras/a/b/frames/-1.jpg",
-        "/cameras/a/b/frames/+1.jpg", "/cameras/a/b/frames/1 .jpg", "/cameras/a/b/frames/1",
-        "/cameras/a/b/frames/99999999999999999999.jpg", "/cameras/a/b/frames/../1.jpg",
-        "/cameras/a/b/frames/1.jpg/", "/cameras/a/b/commands/", "/cameras/a/b/commands/x/y",
-        "/Cameras", "/../cameras", "/cameras/a/b/other/1.jpg", "/etc/passwd"}) {
+  for (const char* path : {"",
+                           "//",
+                           "/cameras/",
+                           "/cameras/a",
+                           "/cameras/a/b",
+                           "/cameras/a/b/",
+                           "/cameras/a//latest.jpg",
+                           "/cameras//b/latest.jpg",
+                           "/cameras/a/b/latest",
+                           "/cameras/a/b/latest.",
+                           "/cameras/a/b/.jpg",
+                           "/cameras/a/b/latest.exe",
+                           "/cameras/a/b/latest.JPG",
+                           "/cameras/a/b/frames/.jpg",
+                           "/cameras/a/b/frames/0.jpg",
+                           "/cameras/a/b/frames/01.jpg",
+                           "/cameras/a/b/frames/-1.jpg",
+                           "/cameras/a/b/frames/+1.jpg",
+                           "/cameras/a/b/frames/1 .jpg",
+                           "/cameras/a/b/frames/1",
+                           "/cameras/a/b/frames/99999999999999999999.jpg",
+                           "/cameras/a/b/frames/../1.jpg",
+                           "/cameras/a/b/frames/1.jpg/",
+                           "/cameras/a/b/commands/",
+                           "/cameras/a/b/commands/x/y",
+                           "/Cameras",
+                           "/../cameras",
+                           "/cameras/a/b/other/1.jpg",
+                           "/etc/passwd"}) {
     EXPECT_EQ(route(path).kind, Kind::none) << path;
   }
 }
@@ -57,16 +77,17 @@ TEST(Route, TakesNothingFromAnyPathThatIsNotInIt) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(base::cat("seed ", seed));
   std::mt19937 random(seed);
-  const std::string pieces[] = {"/",     "cameras", "default", "cam",  "..",  ".",    "frames",
-                                "commands", "latest", "stream.mjpg", ".jpg", "12", "\xff", "%2e",
-                                "\n",    "tiff",    "a",       " ",    "\\",  "0",    "//"};
+  const std::string pieces[] = {"/",      "cameras",  "default", "cam",         "..",   ".",
+                                "frames", "commands", "latest",  "stream.mjpg", ".jpg", "12",
+                                "\xff",   "%2e",      "\n",      "tiff",        "a",    " ",
+                                "\\",     "0",        "//"};
   for (int round = 0; round < 20'000; ++round) {
     std::string path = round % 2 == 0 ? "/cameras/default/cam/" : "";
     for (auto left = random() % 8; left > 0; --left) path += pieces[random() % std::size(pieces)];
     const Route found = route(path);
     if (found.kind >= Kind::latest) {
-      EXPECT_TRUE(path.starts_with(
-          base::cat("/cameras/", found.device.space, '/', found.device.name, '/')))
+      EXPECT_TRUE(
+          path.starts_with(base::cat("/cameras/", found.device.space, '/', found.device.name, '/')))
           << path;
       EXPECT_EQ(found.device.space.find('/'), std::string::npos);
       EXPECT_EQ(found.device.name.find('/'), std::string::npos);

@@ -6,8 +6,8 @@ namespace gige {
 namespace {
 
 using base::Code;
-using testing::HasSubstr;
 using std::chrono::milliseconds;
+using testing::HasSubstr;
 
 base::Result<OutletSettings> parse(std::string_view text) {
   return parse_outlets(dmi::Config(dmi::parse_json(text).value(), "cam.protocol.configData"));

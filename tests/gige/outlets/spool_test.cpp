@@ -52,9 +52,8 @@ TEST(Spool, NeverHoldsMoreThanItsLimitsAndKeepsTheNewest) {
   std::mt19937 random(seed);
   for (int round = 0; round < 10; ++round) {
     TempFolder folder;
-    const SpoolSettings settings{.folder = folder.path(),
-                                 .max_files = 1 + random() % 8,
-                                 .max_bytes = 1 + random() % 1000};
+    const SpoolSettings settings{
+        .folder = folder.path(), .max_files = 1 + random() % 8, .max_bytes = 1 + random() % 1000};
     Spool spool(device, settings);
     for (std::uint64_t sequence = 1; sequence <= 40; ++sequence) {
       const std::size_t size = random() % 300;
@@ -114,9 +113,12 @@ TEST(Spool, DevicesWithSimilarNamesHaveFilesOfTheirOwn) {
   TempFolder folder;
   const SpoolSettings settings{.folder = folder.path(), .max_files = 1};
   std::vector<std::unique_ptr<Spool>> spools;
-  for (const dmi::ObjectId& each :
-       {dmi::ObjectId{"a-b", "c"}, {"a", "b-c"}, {"a", "b-c-20251123T032000.163Z"}, {"a", "../x"},
-        {"a_b", "c"}, {"a", "b_c"}}) {
+  for (const dmi::ObjectId& each : {dmi::ObjectId{"a-b", "c"},
+                                    {"a", "b-c"},
+                                    {"a", "b-c-20251123T032000.163Z"},
+                                    {"a", "../x"},
+                                    {"a_b", "c"},
+                                    {"a", "b_c"}}) {
     spools.push_back(std::make_unique<Spool>(each, settings));
     ASSERT_TRUE(spools.back()->save(image_of(1, 10)).ok());
   }

@@ -1,4 +1,5 @@
-// What the outlets' tests share: a camera whose frames the test takes, and HTTP requests. One thread.
+// What the outlets' tests share: a camera whose frames the test takes, and HTTP requests. One
+// thread.
 #pragma once
 
 #include <curl/curl.h>
@@ -27,7 +28,7 @@ using test_support::TempFolder;
 using test_support::wait_until;
 
 constexpr milliseconds patience{20'000};
-constexpr std::uint32_t mono8 = 0x01080001;       // PFNC
+constexpr std::uint32_t mono8 = 0x01080001;                   // PFNC
 constexpr std::int64_t start_ns = 1'763'868'000'123'000'000;  // 2025-11-23T03:20:00.123Z
 
 inline FrameInfo info_of(std::uint64_t sequence, std::uint32_t width = 64,
@@ -83,7 +84,7 @@ class Camera {
 };
 
 struct Answer {
-  long status = 0;  // 0: none
+  long status = 0;                             // 0: none
   std::map<std::string, std::string> headers;  // lower-case names
   std::string body;
 
