@@ -22,13 +22,18 @@ class Recorder {
   // Counts what the folder holds; the first save() does it otherwise.
   void open();
   void save(const Image& image);
-  // A picture (JPEG) of a video; the first one begins it. last: it is closed and gets its name.
+  // A picture (JPEG) of a video; the first one begins it. last: it is closed and gets its name. A
+  // video that grows past a file's limit, or whose pictures change their size, goes on in another
+  // file.
   void record(const Image& image, double frames_per_s, bool last);
 
   std::uint64_t files() const { return files_; }  // any thread
   std::uint64_t bytes() const { return bytes_; }  // any thread
 
  private:
+  base::Status begin_video(const Image& image, double frames_per_s);
+  void close_video();
+  void drop_video();
   void tell(const base::Status& status);
 
   const dmi::ObjectId device_;

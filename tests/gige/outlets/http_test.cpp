@@ -141,7 +141,7 @@ TEST_F(HttpTest, ThePageShowsEveryCameraAndNoMarkupOfItsTexts) {
   EXPECT_EQ(page.status, 200);
   EXPECT_THAT(page.header("content-type"), StartsWith("text/html"));
   EXPECT_THAT(page.body, HasSubstr("<img src=\"/cameras/default/cam/stream.mjpg"));
-  EXPECT_THAT(page.body, testing::Not(HasSubstr("<script>")));
+  EXPECT_THAT(page.body, testing::Not(HasSubstr("<script")));
 }
 
 TEST_F(HttpTest, ACommandAnswersWhatTheDeviceSaid) {
