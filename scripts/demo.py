@@ -16,6 +16,8 @@ import time
 import urllib.error
 import urllib.request
 
+import demo_camera
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 API = "/apis/devices.kubeedge.io/v1beta1"
 # What --once writes, and where the plant keeps it (examples/plant/plant.yaml): a float in two
@@ -30,8 +32,9 @@ class DemoError(Exception):
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
-        description="Runs Mosquitto, devicetwin, modbus-mapper and a simulated Modbus TCP plant in the "
-        "foreground and shows the twins as they change. Ctrl-C ends everything.",
+        description="Runs Mosquitto, devicetwin, modbus-mapper with a simulated Modbus TCP plant and "
+        "gige-mapper with Aravis' fake camera in the foreground, and shows the twins as they change. "
+        "Ctrl-C ends everything.",
         epilog="Port 0 takes any free port. Logs are in DIR/logs.",
     )
     parser.add_argument("--once", action="store_true",
@@ -43,6 +46,12 @@ def parse_arguments():
     parser.add_argument("--plant-port", type=int, default=1502, help="the plant's port (default: 1502)")
     parser.add_argument("--kube-port", type=int, default=6550,
                         help="devicetwin's HTTPS port (default: 6550)")
+    parser.add_argument("--http-port", type=int, default=8090,
+                        help="port of the camera's live picture (default: 8090)")
+    parser.add_argument("--no-camera", action="store_true",
+                        help="without the camera, whose UDP port 3956 on 127.0.0.1 cannot be another")
+    parser.add_argument("--screenshot", metavar="FILE", type=pathlib.Path,
+                        help="with --once: the live picture's page as headless Chromium shows it, PNG")
     parser.add_argument("--build", default=str(ROOT / "build"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -60,7 +69,7 @@ def take_port(port, flag):
 
 
 class Plane:
-    """The four processes, and the two ways to talk to them."""
+    """The processes, and the ways to talk to them."""
 
     def __init__(self, arguments):
         self.once = arguments.once
@@ -73,6 +82,11 @@ class Plane:
         self.mqtt_port = take_port(arguments.mqtt_port, "--mqtt-port")
         self.plant_port = take_port(arguments.plant_port, "--plant-port")
         self.kube_port = take_port(arguments.kube_port, "--kube-port")
+        self.camera = None if arguments.no_camera else "127.0.0.1"
+        if self.camera:
+            demo_camera.check_free(self.camera, DemoError)
+            self.http_port = take_port(arguments.http_port, "--http-port")
+            self.pictures = f"http://127.0.0.1:{self.http_port}"
         self.logs = self.dir / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.kubeconfig = self.dir / "kubeconfig"
@@ -132,6 +146,8 @@ class Plane:
         self.wait("devicetwin", lambda: self.kubeconfig.exists() and self.connect())
         self.spawn("modbus-mapper", self.build / "mappers/modbus/modbus-mapper",
                    "--edgecore-sock", self.dir / "dmi.sock", "--socket", self.dir / "modbus.sock")
+        if self.camera:
+            demo_camera.start(self, self.build, self.camera, self.http_port)
 
     def connect(self):
         context = ssl.create_default_context(cafile=self.dir / "ca.crt")
@@ -149,15 +165,16 @@ class Plane:
             return text.strip() if raw else json.loads(text)
 
     def apply(self):
-        yaml = (ROOT / "examples/plant/plant.yaml").read_text()
-        file = self.dir / "plant.yaml"
-        file.write_text(yaml.replace("port: 1502", f"port: {self.plant_port}"))
-        kubectl = subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, "apply", "-f", file],
-                                 capture_output=True, text=True, check=False)
-        if kubectl.returncode != 0:
-            raise DemoError(f"kubectl apply -f {file}: {kubectl.stderr.strip()}")
-        for line in kubectl.stdout.splitlines():
-            self.say(line)
+        for name in ["plant"] + (["camera"] if self.camera else []):
+            yaml = (ROOT / f"examples/plant/{name}.yaml").read_text()
+            file = self.dir / f"{name}.yaml"
+            file.write_text(yaml.replace("port: 1502", f"port: {self.plant_port}"))
+            kubectl = subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, "apply", "-f", file],
+                                     capture_output=True, text=True, check=False)
+            if kubectl.returncode != 0:
+                raise DemoError(f"kubectl apply -f {file}: {kubectl.stderr.strip()}")
+            for line in kubectl.stdout.splitlines():
+                self.say(line)
 
     def statuses(self):
         return self.request("GET", f"{API}/devicestatuses")["items"]
@@ -237,6 +254,8 @@ def once(plane):
     plane.say(f"the DeviceStatus reports {wanted} after {since()}")
     plane.wait("the MQTT document", lambda: f'"{wanted}"' in heard.read_text())
     plane.say(f"MQTT heard {topic} after {since()}")
+    if plane.camera:
+        demo_camera.once(plane, plane.pictures)
 
 
 def hints(plane):
@@ -246,7 +265,8 @@ def hints(plane):
     patch = json.dumps([{"op": "replace", "path": f"/spec/properties/{index}/desired/value",
                          "value": "70"}])
     expected = json.dumps({"twin": {PROPERTY: {"expected": {"value": "55"}}}})
-    return [
+    pictures = [f"the camera's live picture: {plane.pictures}/"] if plane.camera else []
+    return pictures + [
         "try in another terminal (in this folder):",
         f"  {kubectl} get devices,devicemodels,devicestatuses -A",
         f"  {kubectl} get devicestatus {DEVICE} -o yaml",
@@ -318,6 +338,10 @@ def main():
         plane.apply()
         if arguments.once:
             once(plane)
+            if arguments.screenshot and plane.camera:
+                failed = demo_camera.screenshot(plane, plane.pictures, arguments.screenshot.resolve())
+                if failed:
+                    raise DemoError(f"no screenshot: {failed}")
             plane.say("ok")
         else:
             plane.wait("the first values", plane.statuses)

@@ -221,7 +221,9 @@ void Connection::send(int status, std::string_view content_type, std::string bod
   if (closed_) return;
   std::string text = head(status, content_type);
   for (const auto& [name, value] : headers) text += cat(name, ": ", value, "\r\n");
-  text += cat("Content-Length: ", body.size(), "\r\n\r\n");
+  // Of a 304 it would be the length of the body that the client has (RFC 9110, section 8.6).
+  if (status != 304) text += cat("Content-Length: ", body.size(), "\r\n");
+  text += "\r\n";
   answered_ = true;
   // One write for small answers; a large body is not copied.
   if (head_only_ || body.empty()) return queue(std::move(text));

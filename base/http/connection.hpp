@@ -21,6 +21,7 @@ class Exchange final : public Response {
   void send(int status, std::string_view content_type, std::string body, Headers headers) override;
   void begin(int status, std::string_view content_type) override;
   bool write(std::string chunk) override;
+  std::size_t backlog() const override;
   void end() override;
   void on_closed(std::function<void()> closed) override;
 
@@ -53,6 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
             const Response::Headers& headers);
   void begin(int status, std::string_view content_type);
   bool write(std::string chunk);
+  std::size_t backlog() const { return backlog_; }
   void end();
 
  private:

@@ -27,6 +27,11 @@ bool Exchange::write(std::string chunk) {
   return state_ == State::streaming && connection && connection->write(std::move(chunk));
 }
 
+std::size_t Exchange::backlog() const {
+  const auto connection = connection_.lock();
+  return connection ? connection->backlog() : 0;
+}
+
 void Exchange::end() {
   if (state_ != State::streaming) return;
   state_ = State::done;

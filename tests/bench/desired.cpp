@@ -10,23 +10,20 @@
 #include <thread>
 
 #include "base/text.hpp"
+#include "bench/measure.hpp"
 #include "bench/report.hpp"
 #include "support/plane.hpp"
 
 namespace {
 
 using base::cat;
+using bench::fail;
 using dmi::Json;
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
 constexpr int changes = 500;
 constexpr int points_per_block = 500;
-
-[[noreturn]] void fail(const std::string& why) {
-  std::fprintf(stderr, "desired: %s\n", why.c_str());
-  std::exit(1);
-}
 
 // A device of 500 floats in 1,000 holding registers of one of the plant's blocks.
 std::string block_yaml(int unit, int port) {

@@ -3,14 +3,10 @@
 // connection of its own to one plant. One thread.
 #pragma once
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -18,42 +14,13 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "bench/measure.hpp"
 #include "fleet.hpp"
 #include "modbus/driver.hpp"
 #include "open.hpp"
 #include "support/plane.hpp"
 
 namespace bench {
-
-[[noreturn]] inline void fail(const std::string& why) {
-  std::fprintf(stderr, "bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
-// Every connection is a descriptor: as many as we may have, also for child processes.
-inline void allow_many_descriptors() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-inline double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return of(usage.ru_utime) + of(usage.ru_stime);
-}
-
-inline double resident_mib() {
-  std::ifstream file("/proc/self/statm");
-  double total = 0;
-  double resident = 0;
-  file >> total >> resident;
-  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
-}
 
 // A modbus-plant whose unit 4 is a block of changing floats in holding registers.
 class Plant {

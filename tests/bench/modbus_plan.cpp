@@ -5,22 +5,20 @@
 // Measured is what runs per cycle below the uplink: driver, planner, link, decoder, and refine into
 // the twin. Not the uplink: `desired` measures that.
 #include <modbus/modbus.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "base/text.hpp"
+#include "bench/fleet_rig.hpp"
 #include "bench/report.hpp"
 #include "dmi/twin.hpp"
 #include "modbus/driver.hpp"
 #include "refine.hpp"
-#include "support/plane.hpp"
 
 namespace {
 
@@ -31,15 +29,6 @@ using std::chrono::steady_clock;
 constexpr int many = 20;         // devices, one connection each
 constexpr int registers = 1000;  // of a device: a block of the plant
 constexpr auto duration = std::chrono::seconds(4);
-
-std::chrono::duration<double> cpu_time() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& time) {
-    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-  };
-  return of(usage.ru_utime) + of(usage.ru_stime);
-}
 
 // Of all devices: as in a mapper, those of one model share them.
 mapper::Points points_of(bool floats) {
@@ -77,24 +66,20 @@ class Reader {
          std::uint64_t& read)
       : target_(std::move(target)), loop_(loop), twin_(target_.points.size()), read_(read) {
     auto driver = protocol.open_async(target_, mapper::Sink(), loop);
-    if (!driver) fail(driver.status());
+    if (!driver) bench::fail(driver.status().to_string());
     driver_ = std::move(*driver);
     for (const mapper::Point& point : target_.points) batch_.push_back({point, std::nullopt});
     next();
   }
 
  private:
-  static void fail(const base::Status& status) {
-    std::fprintf(stderr, "modbus-plan: %s\n", status.to_string().c_str());
-    std::exit(1);
-  }
   void next() {
     for (mapper::Reading& reading : batch_) reading.sample.reset();
     driver_->read(batch_, [this](const base::Status& status) {
-      if (!status.ok()) fail(status);
+      if (!status.ok()) bench::fail(status.to_string());
       const base::SteadyTime now = loop_.now();
       for (mapper::Reading& reading : batch_) {
-        if (!reading.sample->status.ok()) fail(reading.sample->status);
+        if (!reading.sample->status.ok()) bench::fail(reading.sample->status.to_string());
         const std::size_t point = reading.point.index;
         mapper::refine(reading.point, *reading.sample);
         if (twin_.report(point, std::move(*reading.sample), now)) twin_.told(point, now);
@@ -128,18 +113,18 @@ Outcome measure(int port, int devices, bool floats, bool planned) {
         loop, protocol, target_of(device, port, points, floats, planned), read));
   }
   // Opening and the first plans are not counted: they happen once in the life of a device.
-  std::chrono::duration<double> cpu{};
+  double cpu = 0;
   steady_clock::time_point start;
   loop.after(std::chrono::milliseconds(500), [&] {
     read = 0;
-    cpu = cpu_time();
+    cpu = bench::cpu_seconds();
     start = steady_clock::now();
     loop.after(duration, [&] { loop.stop(); });
   });
   loop.run();
   const std::chrono::duration<double> wall = steady_clock::now() - start;
   const double counted = static_cast<double>(read);
-  return {counted / wall.count(), counted / (cpu_time() - cpu).count()};
+  return {counted / wall.count(), counted / (bench::cpu_seconds() - cpu)};
 }
 
 // libmodbus: one connection, one request after the other, as many registers as fit whole points.
@@ -147,21 +132,19 @@ double measure_libmodbus(int port, bool floats) {
   modbus_t* const link = modbus_new_tcp("127.0.0.1", port);
   modbus_set_slave(link, 4);
   if (modbus_connect(link) != 0) {
-    std::fprintf(stderr, "modbus-plan: libmodbus: %s\n", modbus_strerror(errno));
-    std::exit(1);
+    bench::fail(cat("libmodbus: ", modbus_strerror(errno)));
   }
   const int longest = floats ? 124 : 125;
   std::array<std::uint16_t, 125> words{};
   std::uint64_t read = 0;
   double sum = 0;  // so that nothing is optimized away
-  const std::chrono::duration<double> cpu = cpu_time();
+  const double cpu = bench::cpu_seconds();
   const auto end = steady_clock::now() + duration;
   while (steady_clock::now() < end) {
     for (int first = 0; first < registers; first += longest) {
       const int count = std::min(longest, registers - first);
       if (modbus_read_registers(link, first, count, words.data()) != count) {
-        std::fprintf(stderr, "modbus-plan: libmodbus: %s\n", modbus_strerror(errno));
-        std::exit(1);
+        bench::fail(cat("libmodbus: ", modbus_strerror(errno)));
       }
       for (int i = 0; i < count; i += floats ? 2 : 1) {
         const std::uint16_t* const at = words.data() + i;
@@ -170,7 +153,7 @@ double measure_libmodbus(int port, bool floats) {
       }
     }
   }
-  const double used = (cpu_time() - cpu).count();
+  const double used = (bench::cpu_seconds() - cpu);
   if (sum == 0) std::printf("  all values are 0\n");
   modbus_close(link);
   modbus_free(link);
@@ -200,17 +183,10 @@ void compare(bench::Report& report, int port, bool floats) {
 
 int main(int argc, char** argv) {
   bench::Report report(argc, argv);
-  test_support::Process plant(
-      {test_support::built("mappers/modbus/modbus-plant"), "--listen", "0.0.0.0:0"});
-  if (!plant.wait_for_output("listening on")) {
-    std::fprintf(stderr, "modbus-plan: the plant did not start:\n%s", plant.output().c_str());
-    return 1;
-  }
-  const std::string said = plant.output();
-  const int port = std::atoi(said.c_str() + said.rfind(':') + 1);
+  const bench::Plant plant(registers);
 
   std::printf("  %d devices of %d registers each, read as fast as they answer\n", many, registers);
-  compare(report, port, true);
-  compare(report, port, false);
+  compare(report, plant.port(), true);
+  compare(report, plant.port(), false);
   return 0;
 }

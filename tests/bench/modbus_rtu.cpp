@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "bench/measure.hpp"
 #include "bench/report.hpp"
 #include "modbus/driver.hpp"
 #include "open.hpp"
@@ -30,17 +31,13 @@
 namespace {
 
 using base::cat;
+using bench::fail;
 using dmi::Json;
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 constexpr int registers = 125;
 constexpr int bits_per_character = 11;
-
-[[noreturn]] void fail(const std::string& why) {
-  std::fprintf(stderr, "modbus-rtu: %s\n", why.c_str());
-  std::exit(1);
-}
 
 Clock::duration characters(int count, int baud) {
   return std::chrono::duration_cast<Clock::duration>(

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "bench/measure.hpp"
 #include "bench/report.hpp"
 #include "modbus/driver.hpp"
 #include "open.hpp"
@@ -21,17 +22,13 @@
 namespace {
 
 using base::cat;
+using bench::fail;
 using dmi::Json;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
 constexpr int changes = 500;
 constexpr int polled_points = 500;  // floats: 1,000 registers
 constexpr int answer_delay_ms = 5;
-
-[[noreturn]] void fail(const std::string& why) {
-  std::fprintf(stderr, "modbus-write: %s\n", why.c_str());
-  std::exit(1);
-}
 
 double percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());

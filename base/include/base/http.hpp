@@ -42,6 +42,8 @@ class Response {
   // false: the client is gone, or so slow that max_backlog_bytes wait; the connection is closed
   // then.
   virtual bool write(std::string chunk) = 0;
+  // Bytes written that the client has not taken yet: who sends pictures skips some for a slow one.
+  virtual std::size_t backlog() const { return 0; }
   virtual void end() = 0;
   // Called once on the loop when the client goes before end(); not when the server is destroyed.
   virtual void on_closed(std::function<void()> closed) = 0;

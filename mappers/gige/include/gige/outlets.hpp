@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.hpp"
+#include "dmi/config.hpp"
 #include "dmi/device.hpp"
 #include "gige/encode.hpp"
 #include "gige/frame_ring.hpp"
@@ -34,7 +35,7 @@ struct PostSettings {
 };
 struct MqttSettings {
   std::string broker;  // "": none. tcp://127.0.0.1:1883
-  std::string topic;   // default: cameras/NAMESPACE/NAME/frame
+  std::string topic;   // "": cameras/NAMESPACE/NAME/frame
   bool image = false;  // the image itself; else JSON: metadata and link
   std::chrono::milliseconds every{1000};
 };
@@ -44,6 +45,11 @@ struct OutletSettings {
   PostSettings post;
   MqttSettings mqtt;
 };
+// The keys imageFormat, jpegQuality, spool {folder, maxFiles, maxBytes, every}, post {url, every,
+// retries} and mqtt {broker, topic, image, every} of protocol.configData; other keys of protocol
+// are the caller's, other keys of the inner objects are mistakes. Pure. invalid, out_of_range:
+// path, value and limit.
+base::Result<OutletSettings> parse_outlets(const dmi::Config& protocol);
 
 // An image file of a frame, kept for a while under a name of its own.
 struct Image {
@@ -75,6 +81,7 @@ class Feed {
   virtual base::Result<ImagePtr> image(std::uint64_t newer_than,
                                        std::chrono::milliseconds patience) = 0;
   virtual void set_format(ImageFormat format) = 0;        // ImageFormat
+  virtual ImageFormat format() const = 0;
   virtual void set_post_url(const std::string& url) = 0;  // ImageURL; posts one image at once
   virtual std::string post_url() const = 0;
   // The next `frames` frames, at least `interval` apart, as files of the spool; saveVideo: as one
