@@ -28,7 +28,7 @@ struct Options {
   double frame_rate = 25;            // 1/s; 0: as fast as it goes (AcquisitionFrameRateEnable off)
   std::uint32_t packet_size = 1500;  // with IP header, before anybody sets it
   std::uint32_t packet_delay = 0;    // ticks
-  std::uint32_t link_mbit = 0;       // packets no faster than such a link; 0: as fast as it goes
+  std::uint32_t link_mbit = 1000;    // packets no faster than such a link; 0: as fast as it goes
   std::uint64_t tick_hz = 1'000'000'000;
   std::uint32_t heartbeat_ms = 3000;  // before anybody sets it
   bool ptp = false;                   // PtpStatus Slave, timestamps are CLOCK_REALTIME

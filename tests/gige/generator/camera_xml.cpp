@@ -81,10 +81,10 @@ class Writer {
   }
 
   // Bits of a register, counted from the lowest.
-  void bits(std::string_view name, std::uint32_t at, int lowest, int highest,
+  void bits(std::string_view kind, std::string_view name, std::uint32_t at, int lowest, int highest,
             std::string_view access, std::string_view extra = "") {
-    open("Integer", name);
-    text_ += cat(extra, "<pValue>", name, "Reg</pValue></Integer>\n");
+    open(kind, name);
+    text_ += cat(extra, "<pValue>", name, "Reg</pValue></", kind, ">\n");
     text_ += cat("<MaskedIntReg Name=\"", name, "Reg\"><Address>", hex(at),
                  "</Address><Length>4</Length><AccessMode>", access,
                  "</AccessMode><pPort>Device</pPort><Cachable>NoCache</Cachable><LSB>", 31 - lowest,
@@ -247,10 +247,10 @@ void transport(Writer& to) {
   to.integer("GevSCDA", reg::stream_destination, "RW",
              "<Representation>IPV4Address</Representation>");
   to.integer("GevSCSP", reg::stream_source_port, "RO", "");
-  to.bits("GevSCPSPacketSize", reg::stream_packet_size, 0, 15, "RW",
+  to.bits("Integer", "GevSCPSPacketSize", reg::stream_packet_size, 0, 15, "RW",
           cat(locked, "<Min>576</Min><Max>16384</Max><Inc>4</Inc><Unit>B</Unit>"));
-  to.bits("GevSCPSDoNotFragment", reg::stream_packet_size, 30, 30, "RW");
-  to.bits("GevSCPSFireTestPacket", reg::stream_packet_size, 31, 31, "RW");
+  to.bits("Boolean", "GevSCPSDoNotFragment", reg::stream_packet_size, 30, 30, "RW");
+  to.bits("Boolean", "GevSCPSFireTestPacket", reg::stream_packet_size, 31, 31, "RW");
   to.integer("GevSCPD", reg::stream_packet_delay, "RW", "<Min>0</Min><Max>10000000</Max>");
   to.command("GevTimestampControlLatch", reg::timestamp_control, 2, "WO");
   to.command("GevTimestampControlReset", reg::timestamp_control, 1, "WO");

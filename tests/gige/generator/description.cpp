@@ -112,7 +112,8 @@ Described describe(Description which) {
       return {url("generator.xml", bytes.size()), std::move(bytes)};
     }
     case Description::zipped: {
-      Bytes bytes = zip("generator.xml", bytes_of(camera_xml("")), 0);
+      // Aravis 0.8.26 unpacks only what has become smaller, so there must be something to gain.
+      Bytes bytes = zip("generator.xml", bytes_of(camera_xml("")), 4096);
       return {url("generator.zip", bytes.size()), std::move(bytes)};
     }
     case Description::zip_bomb: {

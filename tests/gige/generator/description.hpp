@@ -11,7 +11,7 @@ namespace generator {
 
 enum class Description {
   sound,
-  zipped,      // sound, in a ZIP file (deflated blocks, stored)
+  zipped,      // sound, in a ZIP file, deflated
   huge,        // the URL says 4 GiB - 1
   garbage,     // bytes that are no XML
   many_nodes,  // sound, and 100,000 nodes more

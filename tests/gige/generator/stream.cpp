@@ -249,9 +249,9 @@ void Stream::send(const FramePtr& frame, const Faults& faults) {
   const std::vector<std::uint32_t> packets = order(frame, faults);
   std::uint64_t gap_ns = frame->plan.packet_delay_ns;
   if (link_mbit_ > 0) gap_ns += (frame->plan.packet_size + ethernet_bytes) * 8000 / link_mbit_;
-  // A batch is a burst: of at most half a millisecond where there is a pace.
+  // A batch is a burst: of at most 200 us where there is a pace.
   const std::size_t batch =
-      gap_ns == 0 ? max_batch : std::clamp<std::size_t>(500'000 / gap_ns, 1, max_batch);
+      gap_ns == 0 ? max_batch : std::clamp<std::size_t>(200'000 / gap_ns, 1, max_batch);
   Clock::time_point free = Clock::now();  // when the line is
   for (std::size_t at = 0; at < packets.size() && aborts == aborts_; at += batch) {
     const std::size_t count = std::min(batch, packets.size() - at);
