@@ -144,6 +144,17 @@ TEST_F(HttpTest, ThePageShowsEveryCameraAndNoMarkupOfItsTexts) {
   EXPECT_THAT(page.body, testing::Not(HasSubstr("<script")));
 }
 
+// Browsers keep six connections to one server, and each stream takes one.
+TEST_F(HttpTest, WithManyCamerasThePageShowsStillsAndLoadsItselfAgain) {
+  std::vector<std::shared_ptr<Feed>> others;
+  for (int i = 0; i < 4; ++i) others.push_back(outlets_->feed({"default", cat("more-", i)}, {}));
+  camera_.take(*feed_);
+  const Answer page = get(outlets_->url() + "/");
+  EXPECT_THAT(page.body, HasSubstr("<img src=\"/cameras/default/cam/latest.jpg"));
+  EXPECT_THAT(page.body, HasSubstr("http-equiv=\"refresh\""));
+  EXPECT_THAT(page.body, HasSubstr("no frame yet"));
+}
+
 TEST_F(HttpTest, ACommandAnswersWhatTheDeviceSaid) {
   feed_->on_command([](const std::string& name) {
     if (name == "TriggerSoftware") return Status();

@@ -267,6 +267,19 @@ TEST(FeedPost, BeforeTheFirstFrameAnImageUrlWaitsForIt) {
   EXPECT_TRUE(wait_until([&] { return feed->counters().posted == 1; }));
 }
 
+TEST(FeedPost, AfterTheStreamHasEndedAnImageUrlGetsTheLastImage) {
+  Receiver receiver(always(200));
+  const auto outlets = start_outlets("off");
+  const auto feed = outlets->feed(device, {});
+  Camera camera;
+  camera.take(*feed);
+  ASSERT_TRUE(feed->image(0, patience).ok());
+  camera.end_stream();
+  feed->set_post_url(receiver.url());
+  ASSERT_TRUE(wait_until([&] { return feed->counters().posted == 1; }));
+  EXPECT_EQ(receiver.requests().at(0).header("x-frame-sequence"), "1");
+}
+
 TEST(FeedPost, WithEveryImagesArePostedOnTheirOwn) {
   Receiver receiver(always(200));
   const auto outlets = start_outlets("off");
