@@ -4,6 +4,7 @@
 // again.
 //
 //   --quick: 3 times in place of 20.
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
