@@ -57,3 +57,17 @@ if(TARGET gige_frames AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/gige_readers.
   target_include_directories(bench_gige_readers PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(bench_gige_readers PRIVATE project_options gige_frames)
 endif()
+
+# Benchmarks of cameras: senders are programs beside this one.
+if(TARGET gige AND TARGET gige_generator)
+  foreach(name gige_stream gige_loss gige_back gige_memory)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/${name}.cpp)
+      add_executable(bench_${name} bench/${name}.cpp)
+      target_include_directories(bench_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+      target_link_libraries(bench_${name} PRIVATE project_options gige gige_generator test_support
+        PkgConfig::ARAVIS)
+      target_compile_definitions(bench_${name} PRIVATE PROJECT_BINARY="${PROJECT_BINARY_DIR}")
+      add_dependencies(bench_${name} gige-generator)
+    endif()
+  endforeach()
+endif()
