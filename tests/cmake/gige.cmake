@@ -52,11 +52,13 @@ if(TARGET gige_tools AND TARGET gige_generator)
 endif()
 
 # Benchmarks that need no camera.
-if(TARGET gige_frames AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/gige_readers.cpp)
-  add_executable(bench_gige_readers bench/gige_readers.cpp)
-  target_include_directories(bench_gige_readers PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_link_libraries(bench_gige_readers PRIVATE project_options gige_frames)
-endif()
+foreach(name gige_readers gige_encode)
+  if(TARGET gige_frames AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/${name}.cpp)
+    add_executable(bench_${name} bench/${name}.cpp)
+    target_include_directories(bench_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(bench_${name} PRIVATE project_options gige_frames)
+  endif()
+endforeach()
 
 # Benchmarks of cameras: senders are programs beside this one.
 if(TARGET gige AND TARGET gige_generator)

@@ -82,7 +82,8 @@ CameraDriver::~CameraDriver() {
   }
   const std::string why = station_->reason();
   station_->feed->set_online(false, why.empty() ? "closed" : why);
-  camera_->stop();
+  // A camera that is gone cannot be told to stop.
+  static_cast<void>(camera_->stop());
   station_->add(camera_->counters());
   station_->rate.reset();
 }
