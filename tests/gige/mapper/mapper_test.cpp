@@ -6,6 +6,7 @@
 
 #include "gige/fake_camera.hpp"
 #include "gige/frame_reader.hpp"
+#include "support/plane.hpp"
 
 namespace gige_test {
 namespace {
