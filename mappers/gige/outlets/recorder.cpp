@@ -4,13 +4,21 @@
 #include <filesystem>
 
 #include "base/text.hpp"
-#include "outlets/video.hpp"
 
 namespace gige {
 
 using base::cat;
 using base::Code;
+using base::Result;
 using base::Status;
+
+namespace {
+
+// More than an AVI's header takes, and what a picture takes in the list and the index.
+constexpr std::uint64_t header_bytes = 1024;
+constexpr std::uint64_t picture_overhead = 8 + 1 + 16;
+
+}  // namespace
 
 Recorder::Recorder(const dmi::ObjectId& device, SpoolSettings settings,
                    std::shared_ptr<Counts> counts)
@@ -33,18 +41,27 @@ void Recorder::save(const Image& image) {
   tell(spool_->save(image));
 }
 
-void Recorder::record(const Image& image, double frames_per_s, bool last) {
+bool Recorder::takes(const Image& image) const {
+  const std::uint64_t limit = std::min(AviWriter::max_bytes, settings_.max_bytes);
+  return image.info.width == video_->first.width && image.info.height == video_->first.height &&
+         video_->bytes + image.bytes.size() + picture_overhead <= limit;
+}
+
+void Recorder::record(const Image& image, bool last) {
   open();
-  const std::uint64_t limit = std::min(Video::max_bytes, settings_.max_bytes);
-  if (video_ && !video_->takes(image, limit)) close_video();
-  Status status;
-  if (!video_) status = begin_video(image, frames_per_s);
-  if (status.ok() && !video_->takes(image, limit)) {
-    status = Status(Code::out_of_range,
-                    cat(video_->path().parent_path().string(), ": a picture of ",
-                        image.bytes.size(), " bytes is too large for a video of ", limit));
+  if (video_ && !takes(image)) close_video();
+  if (!video_) {
+    auto video = begin_video(image);
+    if (!video) return tell(video.status());
+    video_ = std::move(*video);
   }
-  if (status.ok()) status = video_->add(image);
+  Status status =
+      takes(image)
+          ? video_->file->add(image.bytes, image.info.arrived_ns)
+          : Status(Code::out_of_range,
+                   cat(settings_.folder, ": a picture of ", image.bytes.size(),
+                       " bytes is too large for a video of maxBytes, ", settings_.max_bytes));
+  video_->bytes += image.bytes.size() + picture_overhead;
   if (!status.ok()) {
     drop_video();
     return tell(status);
@@ -52,19 +69,18 @@ void Recorder::record(const Image& image, double frames_per_s, bool last) {
   if (last) close_video();
 }
 
-Status Recorder::begin_video(const Image& image, double frames_per_s) {
-  const auto path = spool_->temporary();
+Result<Recorder::Video> Recorder::begin_video(const Image& image) {
+  auto path = spool_->temporary();
   if (!path) return path.status();
-  auto video = Video::begin(*path, image.info, frames_per_s);
-  if (!video) return video.status();
-  video_ = std::move(*video);
-  return Status();
+  auto file = AviWriter::create(*path, image.info.width, image.info.height);
+  if (!file) return file.status();
+  return Video{std::move(*file), std::move(*path), image.info, header_bytes};
 }
 
 void Recorder::close_video() {
-  Status status = video_->end();
+  Status status = video_->file->close();
   if (status.ok()) {
-    status = spool_->keep(video_->path(), video_->first(), "avi");
+    status = spool_->keep(video_->path, video_->first, "avi");
     video_.reset();
   } else {
     drop_video();
@@ -75,7 +91,7 @@ void Recorder::close_video() {
 void Recorder::drop_video() {
   if (!video_) return;
   std::error_code ignored;
-  std::filesystem::remove(video_->path(), ignored);
+  std::filesystem::remove(video_->path, ignored);
   video_.reset();
 }
 
