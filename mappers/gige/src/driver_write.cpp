@@ -48,6 +48,7 @@ Status CameraDriver::write_all(std::span<mapper::Command> batch) {
       const bool again = command.status && (command.status->code() == Code::out_of_range ||
                                             command.status->code() == Code::refused);
       if (round == 0 ? command.status.has_value() : !again) continue;
+      if (*gone_) return Status(Code::unavailable, station_->reason());
       const Visitor& to = visitor(command.point);
       Status status = to.source == Source::feature
                           ? features_.write(to.feature, command.value, to.selection)

@@ -40,12 +40,13 @@ Kind kind_of(ArvGcFeatureNode* node) {
   return Kind::bytes;
 }
 
-Access access_of(ArvGcFeatureNode* node, Kind kind) {
-  Error error;
+// error: the camera did not answer; asking it on would take seconds for every question.
+Access access_of(ArvGcFeatureNode* node, Kind kind, Error& error) {
   if (!arv_gc_feature_node_is_implemented(node, error.out()) || error) return Access::none;
   if (!arv_gc_feature_node_is_available(node, error.out()) || error) return Access::none;
   if (kind == Kind::command) return Access::write;
-  const bool locked = arv_gc_feature_node_is_locked(node, error.out()) && !error;
+  const bool locked = arv_gc_feature_node_is_locked(node, error.out());
+  if (error) return Access::none;
   switch (arv_gc_feature_node_get_actual_access_mode(node)) {
     case ARV_GC_ACCESS_MODE_RO:
       return Access::read;
@@ -122,7 +123,8 @@ Feature describe_node(ArvGcFeatureNode* node) {
   }
   feature.visibility = visibility_of(node);
   feature.kind = kind_of(node);
-  feature.access = access_of(node, feature.kind);
+  Error error;
+  feature.access = access_of(node, feature.kind, error);
   if (feature.access == Access::none) return feature;
   if (feature.kind == Kind::integer) fill_integer(ARV_GC_INTEGER(node), feature);
   if (feature.kind == Kind::floating) fill_float(ARV_GC_FLOAT(node), feature);
@@ -314,7 +316,9 @@ Result<Value> Features::read(std::string_view name, const Selection& selection) 
   if (Status failed = select(selection); !failed.ok()) return failed;
   ArvGcFeatureNode* node = node_of(device_, name);
   if (node == nullptr) return describe(name).status();
-  const Access access = access_of(node, kind_of(node));
+  Error error;
+  const Access access = access_of(node, kind_of(node), error);
+  if (error) return wrong(name, error);
   if (access == Access::none || (access == Access::write && kind_of(node) != Kind::command)) {
     return Status(Code::refused, cat(name, ": not readable now"));
   }
