@@ -345,7 +345,13 @@ Status Features::write(std::string_view name, const Value& value, const Selectio
   Error error;
   switch (feature->kind) {
     case Kind::integer: {
-      const auto* whole = std::get_if<std::int64_t>(&value);
+      // Exact beyond 2^53, which a double is not.
+      Value exact = value;
+      if (const auto* text = std::get_if<std::string>(&value)) {
+        const Result<Value> parsed = dmi::parse_value(*text, dmi::Type::integer);
+        if (parsed) exact = *parsed;
+      }
+      const auto* whole = std::get_if<std::int64_t>(&exact);
       const Result<double> number = number_for(*feature, value);
       if (!number) return number.status();
       arv_gc_integer_set_value(ARV_GC_INTEGER(node),

@@ -11,6 +11,7 @@
 
 #include "base/status.hpp"
 #include "dmi/value.hpp"
+#include "gige/find.hpp"
 
 typedef struct _ArvDevice ArvDevice;
 
@@ -78,6 +79,6 @@ class Features {
 };
 
 // A ready DeviceModel (YAML) of these features, with ranges and units; and a Device that uses it.
-std::string to_device_model(const std::string& model_name, const std::vector<Feature>& features);
+std::string to_device_model(const CameraInfo& camera, const std::vector<Feature>& features);
 
 }  // namespace gige

@@ -82,7 +82,7 @@ class Feed {
   // the process ends; timeout: the encoder is 10 s behind; else what encode() says.
   virtual base::Result<ImagePtr> image(std::uint64_t newer_than,
                                        std::chrono::milliseconds patience) = 0;
-  virtual void set_format(ImageFormat format) = 0;        // ImageFormat
+  virtual void set_format(ImageFormat format) = 0;  // ImageFormat
   virtual ImageFormat format() const = 0;
   virtual void set_post_url(const std::string& url) = 0;  // ImageURL; posts one image at once
   virtual std::string post_url() const = 0;
