@@ -76,17 +76,13 @@ int main(int argc, char** argv) {
       what.packet_size = kind.packet_size;
       what.packet_ring = kind.ring;
       what.free_run = kind.fake;
+      what.sender = sender.get();
       (void)bench::found("127.0.0.1");
       const Got bare = bench::bare(what, span);
-      const double busy = std::chrono::duration<double>(sender->cpu_time()).count();
-      const bench::Clock::time_point since = bench::Clock::now();
       const Got mapper = bench::ours(what, span);
-      const double sender_pct = 100 *
-                                (std::chrono::duration<double>(sender->cpu_time()).count() - busy) /
-                                bench::Seconds(bench::Clock::now() - since).count();
       show(report, cat("gige.stream_", kind.metric, "_", name(size)),
            cat(name(size), ", ", kind.what), mapper, bare);
-      report.add("", cat(name(size), ", ", kind.what, ", sender's CPU"), sender_pct, "%",
+      report.add("", cat(name(size), ", ", kind.what, ", sender's CPU"), mapper.sender_cpu, "%",
                  kind.link_mbit == 0 ? "100: it is the limit" : "");
     }
   }
