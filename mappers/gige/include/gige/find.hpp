@@ -46,7 +46,9 @@ base::Result<std::vector<CameraInfo>> discover(const std::string& interface,
 
 // Returns as soon as a camera that matches has answered; asks again every 100 ms until then.
 // unavailable: none within patience, the text says which others were seen (at most 5).
-// conflict: two with different MACs match within the first 100 ms, unless the query is empty.
+// By serial, user name or nothing it listens for 100 ms, to see whether there is a second one.
+// conflict: two with different MACs match within that time, unless the query is empty. invalid: the
+// ip is none.
 base::Result<CameraInfo> find(const CameraQuery& query, std::chrono::milliseconds patience);
 
 // Whether the camera at this address answers a discovery: does not disturb it, needs no control.
