@@ -41,12 +41,18 @@ FrameStatus status_of(ArvBufferStatus status) {
   }
 }
 
+// Without its leader, a frame is nothing that Aravis could describe.
 bool has_image(ArvBuffer* buffer) {
-  const ArvBufferPayloadType type = arv_buffer_get_payload_type(buffer);
-  return (type == ARV_BUFFER_PAYLOAD_TYPE_IMAGE ||
-          type == ARV_BUFFER_PAYLOAD_TYPE_EXTENDED_CHUNK_DATA ||
-          type == ARV_BUFFER_PAYLOAD_TYPE_MULTIPART) &&
-         arv_buffer_get_n_parts(buffer) > 0;
+  const ArvBufferPayloadType payload = arv_buffer_get_payload_type(buffer);
+  if (payload != ARV_BUFFER_PAYLOAD_TYPE_IMAGE &&
+      payload != ARV_BUFFER_PAYLOAD_TYPE_EXTENDED_CHUNK_DATA &&
+      payload != ARV_BUFFER_PAYLOAD_TYPE_MULTIPART) {
+    return false;
+  }
+  if (arv_buffer_get_n_parts(buffer) == 0) return false;
+  const ArvBufferPartDataType type = arv_buffer_get_part_data_type(buffer, 0);
+  return type >= ARV_BUFFER_PART_DATA_TYPE_2D_IMAGE &&
+         type <= ARV_BUFFER_PART_DATA_TYPE_3D_PLANE_QUADPLANAR;
 }
 
 // Bytes that pixels of such a format take at least; PFNC codes hold their bits in bits 16 to 23.
