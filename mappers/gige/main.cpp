@@ -1,10 +1,8 @@
 // The GigE Vision mapper: the protocol with its verbs, and the SDK's program around it.
 #include "gige/driver.hpp"
 #include "mapper/driver.hpp"
-#include "tools/tools.hpp"
 
 int main(int argc, char** argv) {
   mapper::Protocol protocol = gige::protocol();
-  protocol.tools = gige_tools::tools();
   return mapper::run(argc, argv, protocol);
 }

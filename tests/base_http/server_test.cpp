@@ -221,6 +221,28 @@ TEST_F(ServerTest, ClosesAStreamWhoseClientDoesNotRead) {
   EXPECT_TRUE(wait_until([&] { return left_.load(); }));
 }
 
+TEST_F(ServerTest, SaysWhatAClientHasNotTakenYet) {
+  start();
+  Client client(port_);
+  client.send("GET /stream HTTP/1.1\r\n\r\n");
+  client.until("\r\n\r\n");
+  std::size_t backlog = 0;
+  // Once the sockets' buffers are full.
+  ASSERT_TRUE(wait_until([&] {
+    on_loop([&] {
+      if (stream_->backlog() == 0) stream_->write(std::string(1'000'000, 'x'));
+    });
+    on_loop([&] { backlog = stream_->backlog(); });
+    return backlog > 0;
+  }));
+  on_loop([&] { stream_->write("the end"); });
+  client.until("the end");
+  EXPECT_TRUE(wait_until([&] {
+    on_loop([&] { backlog = stream_->backlog(); });
+    return backlog == 0;
+  }));
+}
+
 TEST_F(ServerTest, RefusesABodyAboveTheLimitAndIsStillHeard) {
   Options options;
   options.max_body_bytes = 1000;
@@ -318,6 +340,16 @@ TEST_F(ServerTest, LeavesOutTheBodyForHead) {
   client.send("HEAD /echo HTTP/1.1\r\n\r\n");
   EXPECT_THAT(client.until("\r\n\r\n"), HasSubstr("Content-Length: 5\r\n"));
   EXPECT_THAT(client.get("/echo"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, AnswersNotModifiedWithoutALength) {
+  start();
+  Client client(port_);
+  client.send("GET /later HTTP/1.1\r\n\r\n");
+  ASSERT_TRUE(wait_until([&] { return waiting_.load(); }));
+  on_loop([&] { later_->send(304, "", "", {{"ETag", "\"1\""}}); });
+  EXPECT_EQ(client.until("\r\n\r\n").find("Content-Length"), std::string::npos);
+  EXPECT_THAT(client.get("/echo"), StartsWith("HTTP/1.1 200")) << "on the same connection";
 }
 
 TEST_F(ServerTest, StreamsToOldClientsUntilTheEnd) {

@@ -6,6 +6,6 @@ if(TARGET devicetwin AND TARGET modbus-mapper)
   endif()
   # The README's first command, but for installing and building. A short path: sockets live there.
   add_test(NAME demo.once COMMAND sh -c
-    "dir=$(mktemp -d /tmp/mf.XXXXXX) && python3 '${PROJECT_SOURCE_DIR}/scripts/demo.py' --once --build '${PROJECT_BINARY_DIR}' --dir $dir --mqtt-port 0 --plant-port 0 --kube-port 0; status=$?; rm -rf $dir; exit $status")
-  set_tests_properties(demo.once PROPERTIES TIMEOUT 120)
+    "dir=$(mktemp -d /tmp/mf.XXXXXX) && python3 '${PROJECT_SOURCE_DIR}/scripts/demo.py' --once --build '${PROJECT_BINARY_DIR}' --dir $dir --mqtt-port 0 --plant-port 0 --kube-port 0 --http-port 0 --screenshot $dir/page.png && /usr/bin/python3 '${CMAKE_CURRENT_SOURCE_DIR}/system/screenshot_check.py' $dir/page.png; status=$?; rm -rf $dir; exit $status")
+  set_tests_properties(demo.once PROPERTIES TIMEOUT 180)
 endif()

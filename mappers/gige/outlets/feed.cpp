@@ -196,9 +196,7 @@ void FeedImpl::record(const ImagePtr& image) {
   const std::lock_guard guard(mutex_);
   if (video_.left == 0) return;
   const bool last = video_.left == 1;
-  const double rate = video_rate_;
-  const bool taken =
-      to_files([image, rate, last](Recorder& recorder) { recorder.record(*image, rate, last); });
+  const bool taken = to_files([image, last](Recorder& recorder) { recorder.record(*image, last); });
   if (taken) --video_.left;
 }
 

@@ -129,7 +129,6 @@ class FeedImpl final : public Feed, public std::enable_shared_from_this<FeedImpl
   std::string post_url_;
   Pace spool_pace_, post_pace_, mqtt_pace_, watch_pace_;
   Series series_, video_;
-  double video_rate_ = 0;  // pictures a second
   std::function<void(const ImagePtr&)> watcher_;
   std::function<base::Status(const std::string&)> run_;
   bool online_ = false;

@@ -136,7 +136,6 @@ Status FeedImpl::save_video(std::size_t frames, double frames_per_s) {
   }
   const std::chrono::duration<double> interval(1 / frames_per_s);
   video_ = {frames, Pace(std::chrono::duration_cast<base::Duration>(interval))};
-  video_rate_ = frames_per_s;
   return Status();
 }
 

@@ -1,7 +1,6 @@
 // How often something is wanted of a stream of frames. Pure; one thread.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 
 #include "base/loop.hpp"
@@ -18,7 +17,8 @@ class Pace {
   // because it was half a millisecond early.
   bool due(base::SteadyTime now) {
     if (now + every_ / 8 < next_) return false;
-    next_ = std::max(next_ + every_, now + every_ / 2);
+    // After a pause longer than that nothing is made up for.
+    next_ = now < next_ + every_ ? next_ + every_ : now + every_;
     return true;
   }
 

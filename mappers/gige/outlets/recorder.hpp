@@ -3,16 +3,17 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "base/log.hpp"
+#include "gige/avi.hpp"
 #include "gige/outlets.hpp"
 #include "outlets/counts.hpp"
 #include "outlets/spool.hpp"
 
 namespace gige {
-
-class Video;
 
 class Recorder {
  public:
@@ -22,20 +23,33 @@ class Recorder {
   // Counts what the folder holds; the first save() does it otherwise.
   void open();
   void save(const Image& image);
-  // A picture (JPEG) of a video; the first one begins it. last: it is closed and gets its name.
-  void record(const Image& image, double frames_per_s, bool last);
+  // A picture (JPEG) of a video; the first one begins it. last: it is closed and gets its name. A
+  // video that grows past a file's limit, or whose pictures change their size, goes on in another
+  // file.
+  void record(const Image& image, bool last);
 
   std::uint64_t files() const { return files_; }  // any thread
   std::uint64_t bytes() const { return bytes_; }  // any thread
 
  private:
+  // The file that is being written.
+  struct Video {
+    std::unique_ptr<AviWriter> file;
+    std::filesystem::path path;
+    FrameInfo first;
+    std::uint64_t bytes = 0;  // at most, with header and index
+  };
+  base::Result<Video> begin_video(const Image& image);
+  bool takes(const Image& image) const;
+  void close_video();
+  void drop_video();
   void tell(const base::Status& status);
 
   const dmi::ObjectId device_;
   const SpoolSettings settings_;
   const std::shared_ptr<Counts> counts_;
   std::unique_ptr<Spool> spool_;
-  std::unique_ptr<Video> video_;
+  std::optional<Video> video_;
   base::Repeats repeats_;
   std::atomic<std::uint64_t> files_{0};
   std::atomic<std::uint64_t> bytes_{0};

@@ -69,8 +69,9 @@ CameraDriver::CameraDriver(const mapper::Target& target, mapper::Sink sink, Sett
     return door->driver ? door->driver->run_command(name)
                         : Status(Code::unavailable, "the camera is not connected");
   });
-  camera_->watch([sink = sink_, station = station_](const Status& why) {
+  camera_->watch([sink = sink_, station = station_, gone = gone_](const Status& why) {
     station->lost(why.text());
+    *gone = true;
     sink.lost(why);
   });
 }
@@ -82,7 +83,8 @@ CameraDriver::~CameraDriver() {
   }
   const std::string why = station_->reason();
   station_->feed->set_online(false, why.empty() ? "closed" : why);
-  camera_->stop();
+  // A camera that is gone cannot be told to stop.
+  static_cast<void>(camera_->stop());
   station_->add(camera_->counters());
   station_->rate.reset();
 }
@@ -121,6 +123,7 @@ void CameraDriver::settled() {
 Status CameraDriver::read(std::span<mapper::Reading> batch) {
   const std::lock_guard lock(mutex_);
   for (mapper::Reading& reading : batch) {
+    if (*gone_) return Status(Code::unavailable, station_->reason());
     Result<dmi::Value> value = value_of(reading.point);
     const base::Time now = std::chrono::system_clock::now();
     if (value) {

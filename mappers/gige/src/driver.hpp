@@ -3,6 +3,7 @@
 // commands of HTTP on a worker's, loss on the watch's.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -70,8 +71,10 @@ class CameraDriver final : public mapper::Driver {
   const std::vector<Visitor> visitors_;  // by point.index
   const std::shared_ptr<Station> station_;
   const std::shared_ptr<Door> door_ = std::make_shared<Door>();
-  std::mutex mutex_;        // guards camera_'s features: HTTP's commands come on another thread
-  bool streams_ = false;    // is to stream: settled
+  std::mutex mutex_;      // guards camera_'s features: HTTP's commands come on another thread
+  bool streams_ = false;  // is to stream: settled
+  // Set by the watch: every further question to the camera would take seconds.
+  const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   base::Status no_stream_;  // why it does not, although it is to: the payload is too large
   ImagePtr image_;          // the one that is in the twin
   std::unique_ptr<Camera> camera_;

@@ -1,4 +1,5 @@
 // What the properties of a camera read: its features, and what the mapper knows of it.
+#include <cmath>
 #include <fstream>
 
 #include "base/text.hpp"
@@ -16,6 +17,9 @@ namespace {
 
 // A picture in the twin is at most one frame old; who asks waits this long for the first.
 constexpr auto image_patience = std::chrono::milliseconds(0);
+
+constexpr int packet_headers = 36;  // IPv4 20, UDP 8, GVSP 8 bytes
+constexpr int ethernet_bytes = 38;  // header, checksum, preamble and gap, around each packet
 
 std::string time_text(std::int64_t ns) {
   return base::to_rfc3339(
@@ -181,6 +185,30 @@ Result<Value> CameraDriver::link_speed() {
   if (file >> number && number > 0) return Value(number);
   return Status(Code::unsupported,
                 cat("neither the camera nor ", camera_->info().interface_name, " tells its speed"));
+}
+
+// What a second of frames takes on the wire, of what the link carries in a second.
+Result<Value> CameraDriver::link_share() {
+  const Result<Value> speed = link_speed();
+  if (!speed) return speed;
+  const FrameInfo newest = station_->newest();
+  double rate = 0;
+  const Result<Value> asked = frame_rate_asked();
+  if (asked) {
+    dmi::to_number(*asked, rate);
+  } else {
+    rate = station_->rate.rate(std::chrono::steady_clock::now());
+  }
+  if (newest.size == 0 || camera_->packet_size() <= packet_headers) {
+    return Status(Code::stale, "no frame has come yet");
+  }
+  const double payload = camera_->packet_size() - packet_headers;
+  const double packets = std::ceil(static_cast<double>(newest.size) / payload) + 2;
+  const double bytes =
+      static_cast<double>(newest.size) + packets * (packet_headers + ethernet_bytes);
+  double megabits = 0;
+  dmi::to_number(*speed, megabits);
+  return Value(100 * bytes * 8 * rate / (megabits * 1e6));
 }
 
 Result<Value> CameraDriver::clock(Source source) {

@@ -32,7 +32,9 @@ Status CameraDriver::write(std::span<mapper::Command> batch) {
   }
   // no_stream_: it may be what is written here that lets it stream.
   const bool pause = streams_ && (locked || !no_stream_.ok());
-  if (pause) camera_->stop();
+  if (pause) {
+    if (Status failed = camera_->stop(); unreachable(failed)) return failed;
+  }
   const Status reached = write_all(batch);
   if (!reached.ok()) return reached;
   return pause ? start() : Status();
@@ -46,6 +48,7 @@ Status CameraDriver::write_all(std::span<mapper::Command> batch) {
       const bool again = command.status && (command.status->code() == Code::out_of_range ||
                                             command.status->code() == Code::refused);
       if (round == 0 ? command.status.has_value() : !again) continue;
+      if (*gone_) return Status(Code::unavailable, station_->reason());
       const Visitor& to = visitor(command.point);
       Status status = to.source == Source::feature
                           ? features_.write(to.feature, command.value, to.selection)
@@ -107,7 +110,9 @@ Status CameraDriver::trigger() {
 Status CameraDriver::save(const Visitor& to) {
   return to.source == Source::save_video
              ? station_->feed->save_video(to.save.frames, to.save.rate())
-             : station_->feed->save_frames(to.save.frames, to.save.interval);
+             : station_->feed->save_frames(
+                   to.save.frames,
+                   std::chrono::duration_cast<std::chrono::milliseconds>(to.save.interval));
 }
 
 // HTTP's way to a command: only to those that the device has as a writable property.

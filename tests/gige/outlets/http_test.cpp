@@ -141,7 +141,18 @@ TEST_F(HttpTest, ThePageShowsEveryCameraAndNoMarkupOfItsTexts) {
   EXPECT_EQ(page.status, 200);
   EXPECT_THAT(page.header("content-type"), StartsWith("text/html"));
   EXPECT_THAT(page.body, HasSubstr("<img src=\"/cameras/default/cam/stream.mjpg"));
-  EXPECT_THAT(page.body, testing::Not(HasSubstr("<script>")));
+  EXPECT_THAT(page.body, testing::Not(HasSubstr("<script")));
+}
+
+// Browsers keep six connections to one server, and each stream takes one.
+TEST_F(HttpTest, WithManyCamerasThePageShowsStillsAndLoadsItselfAgain) {
+  std::vector<std::shared_ptr<Feed>> others;
+  for (int i = 0; i < 4; ++i) others.push_back(outlets_->feed({"default", cat("more-", i)}, {}));
+  camera_.take(*feed_);
+  const Answer page = get(outlets_->url() + "/");
+  EXPECT_THAT(page.body, HasSubstr("<img src=\"/cameras/default/cam/latest.jpg"));
+  EXPECT_THAT(page.body, HasSubstr("http-equiv=\"refresh\""));
+  EXPECT_THAT(page.body, HasSubstr("no frame yet"));
 }
 
 TEST_F(HttpTest, ACommandAnswersWhatTheDeviceSaid) {

@@ -1,6 +1,8 @@
 #include "outlets/post.hpp"
 
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <future>
@@ -158,13 +160,22 @@ TEST_F(PosterTest, ARedirectIsNotFollowed) {
 }
 
 TEST_F(PosterTest, OnlyHttpIsSpoken) {
-  TempFolder folder;
-  Poster poster(device, 5, counts_, quick);
-  poster.push("file://" + (folder / "x").string(), image_of(1));
-  poster.push("nonsense", image_of(2));
-  EXPECT_TRUE(wait_until([&] { return counts_->failed >= 1; }));
-  EXPECT_EQ(counts_->posted, 0u);
-  EXPECT_FALSE(std::filesystem::exists(folder / "x"));
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_EQ(::listen(listener, 4), 0);
+  Poster poster(device, 0, counts_, {milliseconds(1), milliseconds(2), milliseconds(500)});
+  std::uint64_t pushed = 0;
+  for (const char* scheme : {"ftp", "gopher", "dict", "telnet"}) {
+    poster.push(cat(scheme, "://127.0.0.1:", ntohs(address.sin_port), "/x"), image_of(1));
+    ASSERT_TRUE(settled(0, ++pushed)) << scheme;
+    EXPECT_EQ(::accept(listener, nullptr, nullptr), -1) << scheme;
+  }
+  ::close(listener);
 }
 
 TEST_F(PosterTest, AServerThatHangsIsTriedAgain) {
@@ -254,6 +265,19 @@ TEST(FeedPost, BeforeTheFirstFrameAnImageUrlWaitsForIt) {
   Camera camera;
   camera.take(*feed);
   EXPECT_TRUE(wait_until([&] { return feed->counters().posted == 1; }));
+}
+
+TEST(FeedPost, AfterTheStreamHasEndedAnImageUrlGetsTheLastImage) {
+  Receiver receiver(always(200));
+  const auto outlets = start_outlets("off");
+  const auto feed = outlets->feed(device, {});
+  Camera camera;
+  camera.take(*feed);
+  ASSERT_TRUE(feed->image(0, patience).ok());
+  camera.end_stream();
+  feed->set_post_url(receiver.url());
+  ASSERT_TRUE(wait_until([&] { return feed->counters().posted == 1; }));
+  EXPECT_EQ(receiver.requests().at(0).header("x-frame-sequence"), "1");
 }
 
 TEST(FeedPost, WithEveryImagesArePostedOnTheirOwn) {

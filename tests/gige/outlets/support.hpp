@@ -61,6 +61,12 @@ class Camera {
 
   // The next frame, complete, and not like the one before.
   FrameInfo take(Feed& feed) {
+    const FrameInfo info = take();
+    feed.put(ring_, info);
+    return info;
+  }
+  // The same before the feed is told of it.
+  FrameInfo take() {
     while (free_.empty()) {
       if (const auto slot = ring_->reclaim(1)) free_.push_back(*slot);
     }
@@ -71,9 +77,9 @@ class Camera {
       ring_->slot(slot)[i] = static_cast<std::uint8_t>((i * 31 + sequence_ * 17) ^ (i >> 5));
     }
     ring_->publish(slot, info);
-    feed.put(ring_, info);
     return info;
   }
+  const std::shared_ptr<FrameRing>& ring() const { return ring_; }
   void end_stream() { ring_.reset(); }
 
  private:

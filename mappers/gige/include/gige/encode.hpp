@@ -24,10 +24,13 @@ struct EncodeOptions {
 };
 
 // Deeper formats keep their depth where the file's format can: Mono10/12/16 are 16-bit PNG, TIFF
-// and PNM (left as they are, or scaled to the full range: see docs/gige.md); JPEG is 8 bits. Bayer
-// is interpolated to RGB (bilinear); YUV is converted by BT.601. raw is the camera's bytes.
+// and PNM, scaled to the full range so that the high bits are the camera's value (convert.hpp);
+// JPEG is 8 bits. Bayer is interpolated to RGB (bilinear); YUV is converted by BT.601. raw is the
+// camera's bytes, of any pixel format. PNG and TIFF carry the frame's number and times as text.
 // unsupported: this pixel format (the text names it and those that work). malformed: the pixels are
-// fewer than width, height and format ask for. refused: the frame is not complete.
+// fewer than width, height and format ask for, or the width breaks a group of YUV pixels.
+// out_of_range: a side is 0, above max_side (pixel.hpp), or of a JPEG above 65,500. refused: the
+// frame is not complete. invalid: quality. unavailable: no memory.
 base::Result<std::vector<std::uint8_t>> encode(const Frame& frame, const EncodeOptions& options);
 
 }  // namespace gige

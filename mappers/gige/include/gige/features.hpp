@@ -72,6 +72,8 @@ class Features {
   bool has(std::string_view name);
 
  private:
+  base::Status select(const Selection& selection);
+
   ArvDevice* device_;
 };
 

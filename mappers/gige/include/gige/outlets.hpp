@@ -34,10 +34,10 @@ struct PostSettings {
   int retries = 5;                     // then it is dropped and counted
 };
 struct MqttSettings {
-  std::string broker;  // "": none. tcp://127.0.0.1:1883
-  std::string topic;   // "": cameras/NAMESPACE/NAME/frame
-  bool image = false;  // the image itself; else JSON: metadata and link
-  std::chrono::milliseconds every{1000};
+  std::string broker;                     // "": none. tcp://127.0.0.1:1883
+  std::string topic;                      // "": cameras/NAMESPACE/NAME/frame
+  bool image = false;                     // the image itself; else JSON: metadata and link
+  std::chrono::milliseconds every{1000};  // 0: every frame
 };
 struct OutletSettings {
   EncodeOptions encode;  // of what is saved, posted, published and linked to
@@ -74,21 +74,26 @@ class Feed {
  public:
   virtual ~Feed() = default;
 
-  // A new frame; returns within microseconds.
+  // A new frame; returns within microseconds. Holds the ring no longer than an encoding takes.
   virtual void put(const std::shared_ptr<FrameRing>& ring, const FrameInfo& info) = 0;
   // Encodes the newest complete frame, or returns the image of it that is there already. Blocks.
-  // stale: there is none yet, or none since `newer_than` (sequence) within patience.
+  // Its link serves exactly these bytes until 16 more images were asked for (or 128 MiB of them).
+  // stale: there is none yet, or none since `newer_than` (sequence) within patience; unavailable:
+  // the process ends; timeout: the encoder is 10 s behind; else what encode() says.
   virtual base::Result<ImagePtr> image(std::uint64_t newer_than,
                                        std::chrono::milliseconds patience) = 0;
   virtual void set_format(ImageFormat format) = 0;        // ImageFormat
   virtual ImageFormat format() const = 0;
   virtual void set_post_url(const std::string& url) = 0;  // ImageURL; posts one image at once
   virtual std::string post_url() const = 0;
-  // The next `frames` frames, at least `interval` apart, as files of the spool; saveVideo: as one
-  // AVI (MJPEG). Returns at once. unsupported: no spool folder is set.
+  // The next `frames` frames (1 to 100,000), `interval` apart on average, as files of the spool;
+  // saveVideo: as an AVI (MJPEG). Return at once. unsupported: no spool folder is set;
+  // out_of_range; conflict: a video is being recorded already (save_frames begins anew instead).
   virtual base::Status save_frames(std::size_t frames, std::chrono::milliseconds interval) = 0;
   virtual base::Status save_video(std::size_t frames, double frames_per_s) = 0;
-  // What HTTP may run (POST …/commands/NAME): asked on a worker thread. Empty function: nothing.
+  // What HTTP may run (POST …/commands/NAME): asked on a worker thread, one at a time. not_found:
+  // there is no such command. Empty function: nothing. A run of the former function may still be
+  // under way when this returns: it must stay harmless when its driver is gone.
   virtual void on_command(std::function<base::Status(const std::string& name)> run) = 0;
   virtual void set_online(bool online, const std::string& why) = 0;  // shown by HTTP
   virtual OutletCounters counters() const = 0;

@@ -55,9 +55,18 @@ enum class Source : std::uint8_t {
   save_video,    // "saveVideo"
 };
 
+// What saveFrame and saveVideo save when the device starts, and whenever they are written.
+struct SaveSettings {
+  std::size_t frames = 1;                // frameCount
+  std::chrono::nanoseconds interval{0};  // frameInterval, ns as in KubeEdge
+  std::string format;                    // taken and not used: imageFormat says it, videos are AVI
+  double rate() const;                   // of a video, frames/s: 1 / interval, or 25
+};
+
 struct Visitor {
   Source source = Source::feature;
   std::string feature;  // GenICam name
+  SaveSettings save;
   Selection selection;  // visitor key selectors: {GainSelector: Red}
 };
 
