@@ -39,6 +39,7 @@ struct Case {
   bool packet_ring = true;
   bool resend = true;
   bool free_run = false;  // of the fake camera: as fast as it goes
+  const test_support::Process* sender = nullptr;
 
   // Buffers for 64 MiB, 8 to 64: small frames come by the thousand a second, and whoever takes them
   // sleeps for milliseconds at times.
@@ -53,6 +54,7 @@ struct Got {
   double lost = 0;          // frames that were not complete
   double resent = 0;        // packets
   double cpu_per_gbit = 0;  // percent of a core for each Gbit/s of pixels
+  double sender_cpu = 0;    // percent of a core
 };
 
 // Seen from the camera's address on, at 127.0.0.1.
@@ -93,18 +95,24 @@ Got over(Seconds span, const Case& what, Look look) {
   std::this_thread::sleep_for(span / 4);  // starting up is not measured
   const Got before = look();
   const double cpu = cpu_seconds();
+  const auto sender_cpu = [&] {
+    return what.sender == nullptr ? 0 : Seconds(what.sender->cpu_time()).count();
+  };
+  const double sender = sender_cpu();
   const Clock::time_point since = Clock::now();
   std::this_thread::sleep_for(span);
   const Got after = look();
   const double took = Seconds(Clock::now() - since).count();
+  const double used = cpu_seconds() - cpu;
   const double frames = after.fps - before.fps;
   const double bytes = frames * what.width * what.height;
   Got out;
   out.fps = frames / took;
   out.mb_s = bytes / took / 1e6;
+  out.sender_cpu = 100 * (sender_cpu() - sender) / took;
   out.lost = after.lost - before.lost;
   out.resent = after.resent - before.resent;
-  if (bytes > 0) out.cpu_per_gbit = 100 * (cpu_seconds() - cpu) / (bytes * 8 / 1e9);
+  if (bytes > 0) out.cpu_per_gbit = 100 * used / (bytes * 8 / 1e9);
   return out;
 }
 
@@ -144,7 +152,7 @@ inline Got bare(const Case& what, Seconds span) {
     // Aravis counts an underrun for each packet of a frame that has no buffer.
     const double without = static_cast<double>(underruns) / what.packets();
     return Got{static_cast<double>(complete), 0, static_cast<double>(failures) + without,
-               static_cast<double>(resent), 0};
+               static_cast<double>(resent),   0, 0};
   });
   stop = true;
   consumer.join();
@@ -178,8 +186,8 @@ inline Got ours(const Case& what, Seconds span) {
   if (!started.ok()) fail(started.to_string());
   return over(span, what, [&] {
     const gige::StreamCounters counters = (*camera)->counters();
-    return Got{static_cast<double>(counters.complete), 0, incomplete(counters),
-               static_cast<double>(counters.resent_packets), 0};
+    return Got{static_cast<double>(counters.complete),       0, incomplete(counters),
+               static_cast<double>(counters.resent_packets), 0, 0};
   });
 }
 

@@ -273,7 +273,7 @@ void AravisCamera::watch(std::function<void(Status)> lost) {
   plan.us = us_;
   plan.frames = [this] { return counters().complete + counters().missing_packets; };
   plan.control_lost = [flag = control_lost_] { return flag->load(); };
-  plan.gone = [this] { hang_up(aravis_socket_, parse_ip(info_.interface_ip), parse_ip(info_.ip)); };
+  plan.gone = [this] { hang_up(aravis_socket_, parse_ip(info_.interface_ip)); };
   plan.lost = std::move(lost);
   watch_ = std::make_unique<Watch>(std::move(plan));
 }

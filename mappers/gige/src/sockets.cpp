@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -74,18 +75,18 @@ bool accept_only(int socket, std::uint32_t from) {
   return attach(socket, code);
 }
 
-void hang_up(const UdpSocket& socket, std::uint32_t own_ip, std::uint32_t camera_ip) {
+void hang_up(const UdpSocket& socket, std::uint32_t own_ip) {
   // The number may be another's by now, if Aravis has closed its own.
   UdpSocket now;
   if (socket.fd < 0 || !udp_socket(socket.fd, own_ip, now) || now.inode != socket.inode) return;
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = htonl(camera_ip);
-  to.sin_port = htons(3956);
-  // Only a connected socket can be shut down.
-  if (connect(socket.fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) {
-    shutdown(socket.fd, SHUT_RDWR);
-  }
+  // A stream whose other end is closed takes the socket's place under its number: sending is
+  // refused, reading finds the end. (A UDP socket that is connected and shut down is no good: an
+  // ICMP error wakes Aravis, and then it waits for a datagram for ever.)
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) return;
+  close(pair[1]);
+  dup3(pair[0], socket.fd, O_CLOEXEC);
+  close(pair[0]);
 }
 
 bool may_use_packet_sockets() {

@@ -21,9 +21,10 @@ std::vector<UdpSocket> udp_sockets(std::uint32_t ip);
 // whoever sends them, when it reads them from the socket. false: the system refused.
 bool accept_only(int socket, std::uint32_t from);
 
-// Whoever waits at the socket, or sends, fails at once from now on, instead of being patient with a
-// camera that is known to be gone: 0 s instead of 3 s a call.
-void hang_up(const UdpSocket& socket, std::uint32_t own_ip, std::uint32_t camera_ip);
+// Whoever sends at the socket fails at once from now on, and who waits there within 0.5 s, instead
+// of being patient with a camera that is known to be gone: 3 s a call. Its owner must not close it
+// meanwhile.
+void hang_up(const UdpSocket& socket, std::uint32_t own_ip);
 
 // Whether this process may use packet sockets (CAP_NET_RAW).
 bool may_use_packet_sockets();

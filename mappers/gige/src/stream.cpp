@@ -41,12 +41,31 @@ FrameStatus status_of(ArvBufferStatus status) {
   }
 }
 
+// Aravis describes only frames that are whole.
 bool has_image(ArvBuffer* buffer) {
-  const ArvBufferPayloadType type = arv_buffer_get_payload_type(buffer);
-  return (type == ARV_BUFFER_PAYLOAD_TYPE_IMAGE ||
-          type == ARV_BUFFER_PAYLOAD_TYPE_EXTENDED_CHUNK_DATA ||
-          type == ARV_BUFFER_PAYLOAD_TYPE_MULTIPART) &&
-         arv_buffer_get_n_parts(buffer) > 0;
+  const ArvBufferPayloadType payload = arv_buffer_get_payload_type(buffer);
+  if (arv_buffer_get_status(buffer) != ARV_BUFFER_STATUS_SUCCESS ||
+      (payload != ARV_BUFFER_PAYLOAD_TYPE_IMAGE &&
+       payload != ARV_BUFFER_PAYLOAD_TYPE_EXTENDED_CHUNK_DATA &&
+       payload != ARV_BUFFER_PAYLOAD_TYPE_MULTIPART) ||
+      arv_buffer_get_n_parts(buffer) == 0) {
+    return false;
+  }
+  const ArvBufferPartDataType type = arv_buffer_get_part_data_type(buffer, 0);
+  return type >= ARV_BUFFER_PART_DATA_TYPE_2D_IMAGE &&
+         type <= ARV_BUFFER_PART_DATA_TYPE_3D_PLANE_QUADPLANAR;
+}
+
+// What cannot change while a camera streams is of an incomplete frame what it was of the one
+// before.
+void take_shape(FrameInfo& info, const FrameInfo& of) {
+  info.x = of.x;
+  info.y = of.y;
+  info.width = of.width;
+  info.height = of.height;
+  info.padding = of.padding;
+  info.format = of.format;
+  info.size = of.size;
 }
 
 // Bytes that pixels of such a format take at least; PFNC codes hold their bits in bits 16 to 23.
@@ -185,7 +204,13 @@ FrameInfo Stream::describe(ArvBuffer* buffer) {
   // What the leader announces must be there: encoders and readers trust these numbers.
   const bool whole = info.size > 0 && info.width > 0 && least_bytes(info) <= info.size;
   if (info.status == FrameStatus::complete && !whole) info.status = FrameStatus::malformed;
-  if (info.status == FrameStatus::malformed && !whole) info.width = info.height = 0;
+  if (info.status == FrameStatus::complete) {
+    shape_ = info;
+  } else if (info.status != FrameStatus::malformed) {
+    take_shape(info, shape_);
+  } else {
+    info.width = info.height = 0;
+  }
 
   const std::uint64_t missing =
       arv_stream_get_info_uint64_by_name(stream_.get(), "n_missing_packets");

@@ -58,6 +58,7 @@ class Stream {
   Owned<ArvStream> stream_;
   std::unique_ptr<ForeignCounter> foreign_;
   std::vector<Owned<ArvBuffer>> parked_;  // by slot, while it is published
+  FrameInfo shape_;                       // of the last complete frame
   std::uint64_t sequence_ = 0;
   std::uint64_t missing_ = 0;  // packets, of all frames so far
   std::int64_t infos_read_ns_ = 0;

@@ -39,6 +39,7 @@ Status Watch::look() {
   const std::uint32_t own = parse_ip(plan_.info.interface_ip);
   const std::uint32_t ip = parse_ip(plan_.info.ip);
   for (int misses = 0; misses < 2; ++misses) {
+    const std::uint64_t frames = plan_.frames();
     auto socket = GvcpSocket::open(own, ip);
     const auto control =
         socket ? read_control(*socket, patience) : base::Result<Control>(socket.status());
@@ -49,8 +50,7 @@ Status Watch::look() {
     }
     // No address of ours: as good as a missing cable, but there was no waiting yet.
     if (!socket && !pause()) return Status();
-    const std::uint64_t frames = plan_.frames();
-    if (std::exchange(frames_, frames) != frames) return Status();
+    if (plan_.frames() != frames) return Status();
   }
   return has_gone();
 }
@@ -73,15 +73,13 @@ Status Watch::not_ours(const Control& control) const {
 Status Watch::has_gone() {
   plan_.gone();
   const std::string name = base::cat("camera ", plan_.info.ip, " ");
-  if (!plan_.info.mac.empty()) {
-    CameraQuery query;
-    query.mac = plan_.info.mac;
-    query.serial = plan_.info.serial;
-    query.interface = plan_.info.interface_name;
-    const auto found = find(query, std::chrono::milliseconds(100));
-    if (found && found->ip != plan_.info.ip) {
-      return Status(Code::unavailable, name + "has another address now: " + found->ip);
-    }
+  CameraQuery query;
+  query.serial = plan_.info.serial;
+  query.interface = plan_.info.interface_name;
+  if (query.serial.empty()) query.mac = plan_.info.mac;
+  const auto found = find(query, patience);
+  if (found && found->model == plan_.info.model && found->ip != plan_.info.ip) {
+    return Status(Code::unavailable, name + "has another address now: " + found->ip);
   }
   return Status(Code::unavailable, name + "does not answer any more (cable or power)");
 }

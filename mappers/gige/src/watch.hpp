@@ -43,7 +43,6 @@ class Watch {
   base::Status not_ours(const Control& control) const;
 
   const WatchPlan plan_;
-  std::uint64_t frames_ = 0;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;
