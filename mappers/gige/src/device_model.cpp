@@ -28,7 +28,7 @@ constexpr std::array<Known, 5> known{{
     {"Controller", "STRING", "who controls the camera"},
 }};
 
-std::string quoted(std::string_view text) {
+std::string yaml_text(std::string_view text) {
   return dmi::Json(std::string(text)).dump(-1, ' ', false, dmi::Json::error_handler_t::replace);
 }
 
@@ -68,7 +68,7 @@ bool usable(const Feature& feature) {
 
 std::string property(const Feature& feature) {
   const bool writable = feature.access == Access::write || feature.access == Access::read_write;
-  std::string line = cat("  - {name: ", quoted(feature.name), ", type: ", type_of(feature.kind),
+  std::string line = cat("  - {name: ", yaml_text(feature.name), ", type: ", type_of(feature.kind),
                          ", accessMode: ", writable ? "ReadWrite" : "ReadOnly");
   // Limits that hang on other features are left to the camera, which is asked before every write.
   const bool numeric = feature.kind == Kind::integer || feature.kind == Kind::floating;
@@ -79,14 +79,14 @@ std::string property(const Feature& feature) {
     limit("minimum", feature.minimum);
     limit("maximum", feature.maximum);
   }
-  if (!feature.unit.empty()) line += cat(", unit: ", quoted(feature.unit));
-  if (!feature.description.empty()) line += cat(", description: ", quoted(feature.description));
+  if (!feature.unit.empty()) line += cat(", unit: ", yaml_text(feature.unit));
+  if (!feature.description.empty()) line += cat(", description: ", yaml_text(feature.description));
   return line + "}\n";
 }
 
 std::string visit(std::string_view name, std::string_view feature, int cycle_ms, bool once) {
-  return cat("  - {name: ", quoted(name), ", collectCycle: ", cycle_ms,
-             ", visitors: {protocolName: GigEVision, configData: {FeatureName: ", quoted(feature),
+  return cat("  - {name: ", yaml_text(name), ", collectCycle: ", cycle_ms,
+             ", visitors: {protocolName: GigEVision, configData: {FeatureName: ", yaml_text(feature),
              once ? ", writeOnce: true" : "", "}}}\n");
 }
 
@@ -107,12 +107,12 @@ std::string to_device_model(const CameraInfo& camera, const std::vector<Feature>
     properties += property(named);
     visitors += visit(reached, reached, 10'000, feature.kind == Kind::command);
     if (feature.kind == Kind::command) {
-      methods += cat("  - {name: ", quoted(reached), ", propertyNames: [", quoted(reached), "]}\n");
+      methods += cat("  - {name: ", yaml_text(reached), ", propertyNames: [", yaml_text(reached), "]}\n");
     }
   }
   for (const Known& each : known) {
     properties += cat("  - {name: ", each.name, ", type: ", each.type,
-                      ", accessMode: ReadOnly, description: ", quoted(each.description), "}\n");
+                      ", accessMode: ReadOnly, description: ", yaml_text(each.description), "}\n");
     visitors += visit(each.name, each.name, 1'000, false);
   }
   return cat(
@@ -125,7 +125,7 @@ std::string to_device_model(const CameraInfo& camera, const std::vector<Feature>
       "\n  namespace: default\nspec:\n  deviceModelRef: {name: ", model,
       "}\n  nodeName: edge-node\n  protocol:\n    protocolName: GigEVision\n"
       "    configData: {deviceSN: ",
-      quoted(camera.serial), "}\n", methods.empty() ? "" : "  methods:\n", methods,
+      yaml_text(camera.serial), "}\n", methods.empty() ? "" : "  methods:\n", methods,
       "  properties:\n", visitors);
 }
 

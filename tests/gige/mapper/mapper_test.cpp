@@ -31,6 +31,13 @@ spec:
 
 class MapperTest : public ::testing::Test {
  protected:
+  // A mapper that a failed test killed leaves its ring behind.
+  ~MapperTest() override {
+    mapper_.reset();
+    for (int number = 1; number <= 8; ++number) {
+      std::filesystem::remove("/dev/shm/" + ring(number));
+    }
+  }
   std::string ring(int number) const { return cat("mf-test-", getpid(), "-", number); }
 
   void add(const FakeCamera& camera, int number, int width) {
@@ -121,6 +128,7 @@ TEST_F(MapperTest, ACameraThatComesLaterIsFound) {
   camera.start();
   gige_frames::Reader reader(ring(1));
   EXPECT_THAT(widths(reader, 2), Each(320u));
+  EXPECT_EQ(mapper_->stop(), 0) << mapper_->output();
 }
 
 TEST_F(MapperTest, AnEndTakesTheRingAndTheCameraIsFree) {
