@@ -105,6 +105,11 @@ class AravisCamera final : public Camera {
 
   ~AravisCamera() override {
     watch_.reset();
+    // Saying goodbye to a camera that has gone would take Aravis 3 s a word.
+    const auto alive = read_control(socket_, patience);
+    if (!alive && alive.status().code() == Code::timeout) {
+      hang_up(aravis_socket_, parse_ip(info_.interface_ip));
+    }
     static_cast<void>(stop());
   }
 

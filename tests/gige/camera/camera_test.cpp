@@ -253,6 +253,45 @@ TEST_P(Sockets, WithoutResendFramesWithGapsArePublishedAsSuch) {
   EXPECT_GT((*camera)->counters().lost_packets, 0U);
 }
 
+TEST(Camera, WhatAFrameHasMoreThanAnnouncedIsCutOff) {
+  const auto source = own_camera(at("127.0.0.2", "GEN2"));
+  ASSERT_TRUE(source);
+  generator::Faults faults;
+  faults.payload_bytes = 10'000;
+  source->set(faults);
+  LinkSettings link;
+  link.packet_size = 1500;
+  auto camera = open_at("127.0.0.2", link);
+  ASSERT_TRUE(camera.ok());
+  std::atomic<int> whole{0};
+  std::atomic<int> wrong{0};
+  const auto check = [&](const std::shared_ptr<FrameRing>& ring, const FrameInfo& info) {
+    const FramePtr frame = ring->newest();
+    const bool right = info.status == FrameStatus::complete && info.size == 640 * 480 &&
+                       !generator::first_wrong(info.format, info.id, frame->pixels);
+    ++(right ? whole : wrong);
+  };
+  ASSERT_TRUE((*camera)->start(ring_name("more"), 0, check).ok());
+  EXPECT_TRUE(test_support::wait_until([&] { return whole >= 12; }));
+  ASSERT_TRUE((*camera)->stop().ok());
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Camera, FramesWithLessThanTheirSizeTakesAreNeverComplete) {
+  const auto source = own_camera(at("127.0.0.2", "GEN2"));
+  ASSERT_TRUE(source);
+  generator::Faults faults;
+  faults.payload_bytes = -10'000;
+  source->set(faults);
+  auto camera = open_at("127.0.0.2");
+  ASSERT_TRUE(camera.ok());
+  Taken taken;
+  ASSERT_TRUE((*camera)->start(ring_name("less"), 0, taken.callback()).ok());
+  ASSERT_TRUE(test_support::wait_until([&] { return taken.infos().size() >= 3; }));
+  ASSERT_TRUE((*camera)->stop().ok());
+  EXPECT_EQ((*camera)->counters().complete, 0U);
+}
+
 TEST(Camera, WhoHoldsAllFramesCausesUnderrunsAndNothingElse) {
   const auto source = own_camera(at("127.0.0.2", "GEN2"));
   ASSERT_TRUE(source);

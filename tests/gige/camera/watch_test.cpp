@@ -112,6 +112,21 @@ TEST(Watch, AnotherAddressIsNamed) {
   watched.close();
 }
 
+TEST(Watch, WithoutItClosingACameraThatHasGoneEndsToo) {
+  const auto source = own_camera(at("127.0.0.2"));
+  auto camera = open_at("127.0.0.2");
+  ASSERT_TRUE(camera.ok());
+  Taken taken;
+  ASSERT_TRUE((*camera)->start(ring_name("unwatched"), 0, taken.callback()).ok());
+  ASSERT_TRUE(taken.wait_for(1));
+  source->unplug();
+  taken.release();
+  const auto began = Clock::now();
+  camera->reset();
+  const std::chrono::duration<double> took = Clock::now() - began;
+  std::printf("closed in %.3f s\n", took.count());
+}
+
 TEST(Watch, ShortGapsAreNoLoss) {
   const auto source = own_camera(at("127.0.0.2"));
   Watched watched("127.0.0.2");
