@@ -74,7 +74,7 @@ class Socket {
   std::uint16_t port_ = 0;
 };
 
-struct Answer {
+struct Reply {
   gvcp::Answer status = gvcp::Answer::success;
   Bytes payload;
 };
@@ -86,13 +86,13 @@ class Client {
       : camera_(camera), own_(own), control_(own), stream_(own) {}
 
   // nullopt: no answer within 10 s, or within what is given.
-  std::optional<Answer> ask(gvcp::Type type, Bytes payload, int patience_ms = 10'000) {
+  std::optional<Reply> ask(gvcp::Type type, Bytes payload, int patience_ms = 10'000) {
     const std::uint16_t id = ++id_;
     control_.send(camera_, gvcp::port, gvcp::serialize({type, 1, id, std::move(payload)}));
     while (auto got = control_.receive(patience_ms)) {
       if (got->size() < 8 || generator::read16(*got, 6) != id) continue;
-      return Answer{static_cast<gvcp::Answer>(generator::read16(*got, 0)),
-                    Bytes(got->begin() + 8, got->end())};
+      return Reply{static_cast<gvcp::Answer>(generator::read16(*got, 0)),
+                   Bytes(got->begin() + 8, got->end())};
     }
     return std::nullopt;
   }
