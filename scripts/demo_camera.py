@@ -41,7 +41,7 @@ def picture(base):
 def once(plane, base):
     image = plane.wait("a picture of the camera", lambda: picture(base))
     state = json.loads(fetch(f"{base}/cameras"))
-    plane.say(f"{base}/ shows {len(state['cameras'])} camera, the latest image has {len(image)} bytes")
+    plane.say(f"{base}/ shows {len(state)} camera, the latest image has {len(image)} bytes")
 
 
 def screenshot(plane, base, file):
