@@ -106,9 +106,9 @@ class AravisCamera final : public Camera {
   ~AravisCamera() override {
     watch_.reset();
     // Saying goodbye to a camera that has gone would take Aravis 3 s a word.
-    const auto alive = read_control(socket_, patience);
-    if (!alive && alive.status().code() == Code::timeout) {
-      hang_up(aravis_socket_, parse_ip(info_.interface_ip));
+    if (!hung_up_) {
+      const auto alive = read_control(socket_, patience);
+      if (!alive && alive.status().code() == Code::timeout) give_up();
     }
     static_cast<void>(stop());
   }
@@ -129,6 +129,10 @@ class AravisCamera final : public Camera {
   base::Result<std::size_t> payload() const;
   base::Result<bool> choose_packet_socket() const;
   Status execute(const char* command);
+  void give_up() {
+    hang_up(aravis_socket_, parse_ip(info_.interface_ip));
+    hung_up_ = true;
+  }
   void lock_parameters(bool locked);
 
   const CameraInfo info_;
@@ -144,6 +148,7 @@ class AravisCamera final : public Camera {
   std::atomic<int> packet_size_{0};
   std::atomic<bool> packet_socket_{false};
   std::atomic<bool> streaming_{false};
+  std::atomic<bool> hung_up_{false};
   ClockMap clock_;
   mutable std::mutex stream_mutex_;  // counters(), which any thread may call
   std::unique_ptr<Stream> stream_;
@@ -278,7 +283,7 @@ void AravisCamera::watch(std::function<void(Status)> lost) {
   plan.us = us_;
   plan.frames = [this] { return counters().complete + counters().missing_packets; };
   plan.control_lost = [flag = control_lost_] { return flag->load(); };
-  plan.gone = [this] { hang_up(aravis_socket_, parse_ip(info_.interface_ip)); };
+  plan.gone = [this] { give_up(); };
   plan.lost = std::move(lost);
   watch_ = std::make_unique<Watch>(std::move(plan));
 }
