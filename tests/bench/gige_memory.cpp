@@ -3,8 +3,6 @@
 // line through the second half.
 //
 //   --seconds N in place of 600 each.
-#include <malloc.h>
-
 #include "bench/gige_rig.hpp"
 #include "bench/report.hpp"
 #include "support/own_network.hpp"

@@ -3,9 +3,9 @@
 // the same sender. Senders: Aravis' fake camera as fast as it goes, and the generator as fast as it
 // goes and at the pace of 1 and 10 Gbit/s links. All on lo of a network namespace of its own.
 //
-// Once a receiver has no buffer left, Aravis asks for one at every packet and hardly comes to
-// itself: at 640x480 as fast as it goes (3,000 fps) a pause of 20 ms is enough, for both clients.
-// Such a run shows as many frames lost, and few received.
+// Once a receiver has no buffer left, Aravis counts an underrun at every packet. At 640x480 as fast
+// as it goes (3,000 fps) runs were seen, with either client, that hardly received anything from
+// then on; others lost nothing. Such a row says so by its frames lost.
 //
 // Without the kernel's packet ring a receiver's socket buffer holds 90 packets; only the paced
 // sender is a fair one to it, and CPU per Gbit/s is compared there, too.
