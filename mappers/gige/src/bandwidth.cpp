@@ -47,6 +47,14 @@ std::vector<Finding> diagnose(const Evidence& e) {
   const std::uint64_t bad =
       e.counters.missing_packets + e.counters.aborted + e.counters.underrun + e.counters.malformed;
   const std::uint64_t all = bad + e.counters.complete;
+  if (all == 0 && e.streamed) {
+    findings.push_back(
+        e.triggered ? Finding{"no frame came: TriggerMode is On, and nothing triggered",
+                              "set CAMERA TriggerMode=Off, or trigger it"}
+                    : Finding{"no frame came at all",
+                              "let UDP from the camera through the firewall, and check that it "
+                              "acquires (AcquisitionMode=Continuous)"});
+  }
   if (e.link_percent > comfortable_percent) {
     findings.push_back({cat("the cameras of ", e.interface, " ask for ",
                             std::llround(e.link_percent), " % of the link"),

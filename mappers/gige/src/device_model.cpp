@@ -86,8 +86,8 @@ std::string property(const Feature& feature) {
 
 std::string visit(std::string_view name, std::string_view feature, int cycle_ms, bool once) {
   return cat("  - {name: ", yaml_text(name), ", collectCycle: ", cycle_ms,
-             ", visitors: {protocolName: GigEVision, configData: {FeatureName: ", yaml_text(feature),
-             once ? ", writeOnce: true" : "", "}}}\n");
+             ", visitors: {protocolName: GigEVision, configData: {FeatureName: ",
+             yaml_text(feature), once ? ", writeOnce: true" : "", "}}}\n");
 }
 
 }  // namespace
@@ -107,7 +107,8 @@ std::string to_device_model(const CameraInfo& camera, const std::vector<Feature>
     properties += property(named);
     visitors += visit(reached, reached, 10'000, feature.kind == Kind::command);
     if (feature.kind == Kind::command) {
-      methods += cat("  - {name: ", yaml_text(reached), ", propertyNames: [", yaml_text(reached), "]}\n");
+      methods +=
+          cat("  - {name: ", yaml_text(reached), ", propertyNames: [", yaml_text(reached), "]}\n");
     }
   }
   for (const Known& each : known) {

@@ -37,6 +37,7 @@ struct Patient {
   std::uint64_t frame_bytes = 0;
   double asked = 0;      // frames/s
   double link_mbit = 0;  // 0: nobody says
+  bool triggered = false;
 };
 
 double feature(gige::Features& features, std::string_view name) {
@@ -53,6 +54,8 @@ void examine(Patient& patient, std::chrono::milliseconds time) {
   }
   patient.camera = std::move(*camera);
   gige::Features features(patient.camera->device());
+  const Result<dmi::Value> mode = features.read("TriggerMode");
+  patient.triggered = mode && *mode == dmi::Value(std::string("On"));
   patient.asked = feature(features, "AcquisitionFrameRate");
   patient.frame_bytes = static_cast<std::uint64_t>(feature(features, "PayloadSize"));
   patient.link_mbit = feature(features, "GevLinkSpeed");
@@ -140,6 +143,7 @@ std::size_t print_findings(const Patient& patient, double link_percent) {
   evidence.frame_bytes = patient.frame_bytes;
   evidence.receive_buffer_max = number_in("/proc/sys/net/core/rmem_max");
   evidence.link_percent = link_percent;
+  evidence.triggered = patient.triggered;
   const std::vector<gige::Finding> findings = gige::diagnose(evidence);
   for (const gige::Finding& finding : findings) {
     std::printf("  - %s\n    cure: %s\n", finding.cause.c_str(), finding.cure.c_str());

@@ -72,7 +72,8 @@ struct Flags {
 std::optional<int> parse(int argc, char** argv, Flags& flags) {
   CLI::App app("Takes frames of a camera into image files.", argv[0]);
   app.footer(
-      "With --count above 1 a number comes before the file's ending: picture-1.png …\n"
+      "--trigger leaves TriggerMode Off afterwards. With --count above 1 a number comes before the "
+      "file's ending: picture-1.png …\n"
       "The format is the file's ending (jpg png tif pnm raw), or --format. A camera that a mapper "
       "controls\n"
       "is asked for its picture over the mapper's HTTP instead.\n"
@@ -169,6 +170,8 @@ int grab_verb(int argc, char** argv) {
         take(basket, features, flags, numbered(flags.file, i, flags.count), *format);
     if (!taken.ok()) status = failed(taken);
   }
+  if (flags.trigger)
+    static_cast<void>(features.write("TriggerMode", dmi::Value(std::string("Off"))));
   const Status stopped = (*camera)->stop();
   return stopped.ok() ? status : failed(stopped);
 }

@@ -48,6 +48,8 @@ struct Evidence {
   std::uint64_t frame_bytes = 0;
   std::uint64_t receive_buffer_max = 0;  // net.core.rmem_max, bytes
   double link_percent = 0;               // of all cameras on it; 0: unknown
+  bool streamed = true;                  // for longer than a frame takes
+  bool triggered = false;                // TriggerMode is On
   std::string interface;
 };
 struct Finding {
