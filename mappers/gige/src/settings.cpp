@@ -91,8 +91,8 @@ void read_link(const dmi::Config& config, Reader& reader, LinkSettings& link) {
   }
   reader.flag("resend", link.resend);
   reader.time("packetTimeout", link.packet_timeout, 1'000, 1'000'000);
-  reader.time("frameRetention", link.frame_retention, 1'000, 10'000'000);
-  reader.time("heartbeat", link.heartbeat, 500, 600'000);
+  reader.time("frameRetention", link.frame_retention, 10'000, 10'000'000);
+  reader.time("heartbeat", link.heartbeat, 1'500, 60'000);
   reader.whole("buffers", link.buffers, 4, 64);
   reader.whole("maxFrameBytes", link.max_frame_bytes, 1, std::int64_t{4} << 30);
   const Result<std::size_t> socket = config.choice("packetSocket", 0, {"auto", "on", "off"});

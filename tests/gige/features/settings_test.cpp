@@ -48,7 +48,7 @@ TEST(CameraSettings, EveryKeyArrives) {
       "deviceSN: \"0042\", ip: 10.0.0.7, mac: \"00:30:53:1A:2B:3C\", userName: top, interface: "
       "eth1, "
       "packetSize: 9000, packetDelay: 1200, resend: false, packetTimeout: 5000, frameRetention: "
-      "50000, packetSocket: \"off\", heartbeat: 1000, buffers: 16, maxFrameBytes: 1000000, stream: "
+      "50000, packetSocket: \"off\", heartbeat: 2000, buffers: 16, maxFrameBytes: 1000000, stream: "
       "false, ring: r, imageFormat: png, spool: {folder: /var/lib/x, maxFiles: 5}"));
   ASSERT_TRUE(settings.ok()) << settings.status().text();
   EXPECT_EQ(settings->camera.serial, "0042");
@@ -62,7 +62,7 @@ TEST(CameraSettings, EveryKeyArrives) {
   EXPECT_EQ(settings->link.packet_timeout, std::chrono::microseconds(5000));
   EXPECT_EQ(settings->link.frame_retention, std::chrono::microseconds(50'000));
   EXPECT_EQ(settings->link.packet_socket, LinkSettings::PacketSocket::off);
-  EXPECT_EQ(settings->link.heartbeat, std::chrono::milliseconds(1000));
+  EXPECT_EQ(settings->link.heartbeat, std::chrono::milliseconds(2000));
   EXPECT_EQ(settings->link.buffers, 16u);
   EXPECT_EQ(settings->link.max_frame_bytes, 1'000'000u);
   EXPECT_FALSE(settings->stream);
