@@ -186,12 +186,17 @@ INSTANTIATE_TEST_SUITE_P(Camera, Sockets,
                                            LinkSettings::PacketSocket::off));
 
 TEST_P(Sockets, PacketsOfOthersNeverGetIntoAFrameAndAreCounted) {
-  const auto source = own_camera(at("127.0.0.2", "GEN2"));
+  auto options = at("127.0.0.2", "GEN2");
+  options.width = 160;
+  options.height = 120;
+  const auto source = own_camera(options);
   ASSERT_TRUE(source);
   generator::Faults faults;
   faults.foreign = 200;
   source->set(faults);
-  auto camera = open_at("127.0.0.2", link());
+  LinkSettings settings = link();
+  settings.packet_size = 600;
+  auto camera = open_at("127.0.0.2", settings);
   ASSERT_TRUE(camera.ok());
   std::atomic<int> whole{0};
   std::atomic<int> wrong{0};
@@ -254,10 +259,13 @@ TEST_P(Sockets, WithoutResendFramesWithGapsArePublishedAsSuch) {
 }
 
 TEST(Camera, WhatAFrameHasMoreThanAnnouncedIsCutOff) {
-  const auto source = own_camera(at("127.0.0.2", "GEN2"));
+  auto options = at("127.0.0.2", "GEN2");
+  options.width = 160;
+  options.height = 120;
+  const auto source = own_camera(options);
   ASSERT_TRUE(source);
   generator::Faults faults;
-  faults.payload_bytes = 10'000;
+  faults.payload_bytes = 5'000;
   source->set(faults);
   LinkSettings link;
   link.packet_size = 1500;
@@ -267,7 +275,7 @@ TEST(Camera, WhatAFrameHasMoreThanAnnouncedIsCutOff) {
   std::atomic<int> wrong{0};
   const auto check = [&](const std::shared_ptr<FrameRing>& ring, const FrameInfo& info) {
     const FramePtr frame = ring->newest();
-    const bool right = info.status == FrameStatus::complete && info.size == 640 * 480 &&
+    const bool right = info.status == FrameStatus::complete && info.size == 160 * 120 &&
                        !generator::first_wrong(info.format, info.id, frame->pixels);
     ++(right ? whole : wrong);
   };
@@ -299,11 +307,13 @@ TEST(Camera, WhoHoldsAllFramesCausesUnderrunsAndNothingElse) {
   link.buffers = 4;
   auto camera = open_at("127.0.0.2", link);
   ASSERT_TRUE(camera.ok());
+  std::mutex mutex;
   std::vector<FramePtr> held;
   std::atomic<std::size_t> frames{0};
   std::atomic<bool> hold{true};
   const auto started = (*camera)->start(
       ring_name("held"), 0, [&](const std::shared_ptr<FrameRing>& ring, const FrameInfo&) {
+        const std::lock_guard lock(mutex);
         if (hold) {
           held.push_back(ring->newest());
         } else {
@@ -316,7 +326,10 @@ TEST(Camera, WhoHoldsAllFramesCausesUnderrunsAndNothingElse) {
   EXPECT_LE(frames, 4U);
   hold = false;
   const std::size_t before = frames;
-  held.clear();
+  {
+    const std::lock_guard lock(mutex);
+    held.clear();
+  }
   EXPECT_TRUE(test_support::wait_until([&] { return frames >= before + 10; }));
   ASSERT_TRUE((*camera)->stop().ok());
 }

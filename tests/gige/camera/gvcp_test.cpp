@@ -1,8 +1,16 @@
 #include "src/gvcp.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
+#include <functional>
+#include <thread>
+
+#include "src/gvcp_socket.hpp"
 
 namespace gige::gvcp {
 namespace {
@@ -54,6 +62,75 @@ TEST(Gvcp, TextsOfADiscoveryEndWhereTheirFieldsEnd) {
   EXPECT_EQ(camera->serial, std::string(16, 'A'));
   bytes[5] = 0xF7;
   EXPECT_FALSE(discovered(*parse(bytes)));
+}
+
+// A camera of one answer: to the first command, several datagrams.
+class Answerer {
+ public:
+  explicit Answerer(std::function<std::vector<Bytes>(std::uint8_t high, std::uint8_t low)> answers)
+      : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_port = htons(port);
+    inet_pton(AF_INET, "127.0.0.6", &own.sin_addr);
+    EXPECT_EQ(bind(socket_, reinterpret_cast<const sockaddr*>(&own), sizeof own), 0);
+    thread_ = std::thread([this, answers = std::move(answers)] {
+      Bytes command(600);
+      sockaddr_in from{};
+      socklen_t bytes = sizeof from;
+      recvfrom(socket_, command.data(), command.size(), 0, reinterpret_cast<sockaddr*>(&from),
+               &bytes);
+      for (const Bytes& answer : answers(command[6], command[7])) {
+        sendto(socket_, answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&from), bytes);
+      }
+    });
+  }
+  ~Answerer() {
+    thread_.join();
+    close(socket_);
+  }
+
+ private:
+  int socket_;
+  std::thread thread_;
+};
+
+TEST(GvcpSocket, AnswersToOtherQuestionsAreNotTaken) {
+  const Answerer camera([](std::uint8_t high, std::uint8_t low) {
+    const auto other = static_cast<std::uint8_t>(low + 1);
+    return std::vector<Bytes>{{0, 0, 0, 0x81, 0, 4, high, other, 0, 0, 0, 66},
+                              {0, 0, 0, 0x85, 0, 4, high, low, 0, 0, 0, 67},
+                              {0, 0, 0, 0x81, 0, 40, high, low, 0, 0, 0, 68},
+                              {0, 0, 0, 0x81, 0, 4, high, low, 0, 0, 0, 69}};
+  });
+  auto socket = GvcpSocket::open(0x7F000001, 0x7F000006);
+  ASSERT_TRUE(socket.ok());
+  const std::array address{0x0A00U};
+  const auto value = socket->read_registers(address, std::chrono::seconds(10));
+  ASSERT_TRUE(value.ok()) << value.status().to_string();
+  EXPECT_EQ(value->front(), 69U);
+}
+
+TEST(GvcpSocket, ARefusalAndAWrongLengthAreToldApart) {
+  const std::array address{0x0A00U};
+  const auto ask = [&](Bytes answer) {
+    const Answerer camera([&](std::uint8_t high, std::uint8_t low) {
+      answer[6] = high;
+      answer[7] = low;
+      return std::vector<Bytes>{answer};
+    });
+    auto socket = GvcpSocket::open(0x7F000001, 0x7F000006);
+    return socket->read_registers(address, std::chrono::seconds(10)).status().code();
+  };
+  EXPECT_EQ(ask({0x80, 0x06, 0, 0x81, 0, 0, 0, 0}), base::Code::conflict);
+  EXPECT_EQ(ask({0x80, 0x03, 0, 0x81, 0, 0, 0, 0}), base::Code::refused);
+  EXPECT_EQ(ask({0, 0, 0, 0x81, 0, 2, 0, 0, 1, 2}), base::Code::malformed);
+}
+
+TEST(GvcpSocket, SilenceIsATimeout) {
+  auto socket = GvcpSocket::open(0x7F000001, 0x7F000006);
+  ASSERT_TRUE(socket.ok());
+  EXPECT_EQ(socket->discover(std::chrono::milliseconds(120)).status().code(), base::Code::timeout);
 }
 
 }  // namespace

@@ -88,9 +88,11 @@ class Camera {
   virtual bool packet_socket() const = 0;  // whether the kernel's ring is in use
 
   // Looks after the camera every 500 ms, from a thread of its own: whether it answers, at the same
-  // address, and whether we still control it. lost is called at most once: unavailable: "does not
-  // answer any more (cable or power)"; conflict: "10.0.0.9 has taken control"; unavailable: "has
-  // forgotten us (restarted, or its heartbeat ran out)".
+  // address, and whether we still control it. lost is called at most once, within about 1.2 s, and
+  // must not destroy the camera: unavailable: "does not answer any more (cable or power)", "has
+  // another address now: 10.0.0.7", "has forgotten us (restarted, or its heartbeat ran out)";
+  // conflict: "10.0.0.9 has taken control of camera …". Once it does not answer, calls fail at
+  // once.
   virtual void watch(std::function<void(base::Status)> lost) = 0;
 };
 
