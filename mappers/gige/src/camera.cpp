@@ -233,6 +233,9 @@ Status AravisCamera::start(const std::string& ring_name, std::uint64_t sequence,
   if (const Status status = settle_packet_delay(device_.get(), link_); !status.ok()) {
     return Status(status.code(), named(info_) + ": " + status.text());
   }
+  // GVSP's header takes 36 bytes of a packet, with IP's and UDP's; leader and trailer are two more.
+  const auto payload = static_cast<std::uint64_t>(std::max(packet_size_ - 36, 1));
+  plan.packets_of_a_frame = (*bytes + payload - 1) / payload + 2;
   plan.camera_time_is_host_time = follows_world_time(device_.get());
 
   auto ring = FrameRing::create(ring_name, link_.buffers, *bytes);

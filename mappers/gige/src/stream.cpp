@@ -255,7 +255,9 @@ void Stream::read_infos() {
   };
   const std::uint64_t foreign = foreign_->take();
   const std::lock_guard lock(mutex_);
-  counters_.underrun = read("n_underruns");
+  // Aravis counts every packet that finds no buffer. A frame has so many of them.
+  const std::uint64_t packets = plan_.packets_of_a_frame;
+  counters_.underrun = (read("n_underruns") + packets - 1) / packets;
   counters_.resent_packets = read("n_resent_packets");
   counters_.lost_packets = read("n_missing_packets");
   counters_.foreign_packets += foreign;

@@ -19,6 +19,7 @@
 namespace gige {
 
 struct StreamPlan {
+  std::uint64_t packets_of_a_frame = 1;  // with leader and trailer; above 0
   LinkSettings link;
   Interface interface;
   std::uint32_t camera_ip = 0;

@@ -45,7 +45,7 @@ struct StreamCounters {
   std::uint64_t complete = 0;
   std::uint64_t missing_packets = 0;  // frames with gaps
   std::uint64_t aborted = 0;
-  std::uint64_t underrun = 0;   // frames that came when every slot was taken
+  std::uint64_t underrun = 0;   // frames that came when every slot was taken, by their packets
   std::uint64_t malformed = 0;  // and oversized ones
   std::uint64_t resent_packets = 0;
   std::uint64_t lost_packets = 0;
