@@ -1,5 +1,5 @@
 // Aravis' fake camera as a process of its own, on an address of its own: real GVCP and GVSP, and it
-// can be killed. Its features: tests/gige in docs/gige.md.
+// can be killed.
 #pragma once
 
 #include <gtest/gtest.h>
