@@ -184,6 +184,24 @@ TEST_F(DriverTest, WithASoftwareTriggerAFrameComesWhenItIsAskedFor) {
   EXPECT_EQ(frames(), 2);
 }
 
+TEST_F(DriverTest, SaveFrameSavesWhenTheDeviceStartsAndWheneverItIsWritten) {
+  const test_support::TempFolder folder;
+  open({{"saveFrame", "STREAM", true}},
+       base::cat("ip: 127.0.0.1, spool: {folder: ", folder.path().string(), "}"));
+  const auto files = [&] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      if (entry.path().extension() == ".jpg") ++count;
+    }
+    return count;
+  };
+  driver_->settled();
+  EXPECT_TRUE(wait_until([&] { return files() == 1; }));
+  EXPECT_EQ(write({{"saveFrame", Value(std::string("1"))}}).front(), Status());
+  EXPECT_TRUE(wait_until([&] { return files() == 2; }));
+  EXPECT_TRUE(reads("saveFrame", Value(std::string("2"))));
+}
+
 TEST_F(DriverTest, WhatIsMeasuredCannotBeWritten) {
   open({{"FrameRate", "FLOAT", true}});
   EXPECT_EQ(write({{"FrameRate", Value(5.0)}}).front().code(), Code::unsupported);
