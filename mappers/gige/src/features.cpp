@@ -162,12 +162,17 @@ Result<Value> read_node(ArvGcFeatureNode* node, std::string_view name) {
 }
 
 struct Walk {
+  enum class Extent { names, descriptions, values };  // names ask the camera nothing
   ArvGc* genicam;
-  bool with_values;
+  Extent extent;
   std::vector<Feature> features;
   std::set<std::string> seen;  // a feature may stand in several categories
   std::map<std::string, std::vector<std::string>> selectors;
 
+  void root() {
+    ArvGcNode* node = arv_gc_get_node(genicam, "Root");
+    if (ARV_IS_GC_CATEGORY(node)) category(ARV_GC_CATEGORY(node), "Root", 0);
+  }
   void category(ArvGcCategory* node, const std::string& name, int depth) {
     if (depth > max_depth) return;
     for (const GSList* each = arv_gc_category_get_features(node); each != nullptr;
@@ -184,10 +189,14 @@ struct Walk {
     }
   }
   void take(ArvGcFeatureNode* node, const std::string& category) {
+    if (extent == Extent::names) {
+      features.emplace_back().name = text_of(arv_gc_feature_node_get_name(node));
+      return;
+    }
     Feature feature = describe_node(node);
     feature.category = category;
     const bool readable = feature.access == Access::read || feature.access == Access::read_write;
-    if (with_values && readable) {
+    if (extent == Extent::values && readable) {
       Result<Value> value = read_node(node, feature.name);
       if (value) feature.value = std::move(*value);
     }
@@ -270,9 +279,12 @@ std::string_view name(Access access) {
 Features::Features(ArvDevice* device) : device_(device) {}
 
 std::vector<Feature> Features::list(bool with_values) {
-  Walk walk{arv_device_get_genicam(device_), with_values, {}, {}, {}};
-  ArvGcNode* root = arv_gc_get_node(walk.genicam, "Root");
-  if (ARV_IS_GC_CATEGORY(root)) walk.category(ARV_GC_CATEGORY(root), "Root", 0);
+  Walk walk{arv_device_get_genicam(device_),
+            with_values ? Walk::Extent::values : Walk::Extent::descriptions,
+            {},
+            {},
+            {}};
+  walk.root();
   for (Feature& feature : walk.features) {
     const auto selectors = walk.selectors.find(feature.name);
     if (selectors != walk.selectors.end()) feature.selectors = selectors->second;
@@ -305,8 +317,10 @@ bool Features::has(std::string_view name) { return node_of(device_, name) != nul
 Result<Feature> Features::describe(std::string_view name) {
   ArvGcFeatureNode* node = node_of(device_, name);
   if (node == nullptr) {
+    Walk walk{arv_device_get_genicam(device_), Walk::Extent::names, {}, {}, {}};
+    walk.root();
     std::vector<std::string> all;
-    for (const Feature& feature : list(false)) all.push_back(feature.name);
+    for (const Feature& feature : walk.features) all.push_back(feature.name);
     return Status(Code::not_found, cat("the camera has no feature ", name, nearest(name, all)));
   }
   return describe_node(node);
