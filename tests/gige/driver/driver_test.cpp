@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "generator/camera.hpp"
 #include "gige/fake_camera.hpp"
 #include "mapper/testing.hpp"
 
@@ -157,6 +158,44 @@ TEST_F(DriverTest, WidthIsWrittenWhileItStreamsAndTheFramesHaveIt) {
     const FrameInfo info = (*station)->newest();
     return info.width == 320 && info.height == 200 && info.size == 320 * 200;
   }));
+}
+
+// Aravis' fake camera takes any write at any time; this one is as strict as a real one.
+base::Result<std::unique_ptr<generator::Camera>> strict_camera() {
+  generator::Options options;
+  options.address = "127.0.0.2";
+  return generator::Camera::start(options);
+}
+
+TEST_F(DriverTest, ACameraThatLocksItsSizesWhileItStreamsIsStoppedForThem) {
+  const auto strict = strict_camera();
+  ASSERT_TRUE(strict.ok()) << strict.status().text();
+  open({{"Width", "INT", true}, {"ExposureTime", "DOUBLE", true}, {"FramesComplete", "INT"}},
+       "ip: 127.0.0.2");
+  driver_->settled();
+  EXPECT_EQ(write({{"Width", Value(std::int64_t{320})}}).front(), Status());
+  EXPECT_EQ(write({{"ExposureTime", Value(2000.0)}}).front(), Status());
+  EXPECT_EQ(read("Width").value, Value(std::int64_t{320}));
+  const auto station = stations_.get(target_->id, {}, target_->protocol.json().dump());
+  EXPECT_TRUE(wait_until([&] { return (*station)->newest().width == 320; }));
+}
+
+TEST_F(DriverTest, WithAHardwareTriggerAFrameComesForEachEdge) {
+  const auto strict = strict_camera();
+  ASSERT_TRUE(strict.ok()) << strict.status().text();
+  open({{"TriggerMode", "STRING", true},
+        {"TriggerSource", "STRING", true},
+        {"FramesComplete", "INT"}},
+       "ip: 127.0.0.2");
+  EXPECT_THAT(write({{"TriggerSource", Value(std::string("Line1"))},
+                     {"TriggerMode", Value(std::string("On"))}}),
+              ::testing::Each(Status()));
+  driver_->settled();
+  EXPECT_EQ(read("FramesComplete").value, Value(std::int64_t{0}));
+  for (std::int64_t edge = 1; edge <= 3; ++edge) {
+    (*strict)->line1();
+    EXPECT_TRUE(reads("FramesComplete", Value(edge)));
+  }
 }
 
 TEST_F(DriverTest, AValueBeyondTheCamerasLimitIsRefusedWithTheLimit) {
