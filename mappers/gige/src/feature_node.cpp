@@ -84,19 +84,21 @@ Kind kind_of(ArvGcFeatureNode* node) {
   return Kind::bytes;
 }
 
-Access access_of(ArvGcFeatureNode* node, Kind kind, Error& error) {
+Access access_of(ArvGcFeatureNode* node, Kind kind, Error& error, bool* locked) {
   if (!arv_gc_feature_node_is_implemented(node, error.out()) || error) return Access::none;
   if (!arv_gc_feature_node_is_available(node, error.out()) || error) return Access::none;
   if (kind == Kind::command) return Access::write;
-  const bool locked = arv_gc_feature_node_is_locked(node, error.out());
+  const bool held = arv_gc_feature_node_is_locked(node, error.out());
   if (error) return Access::none;
-  switch (arv_gc_feature_node_get_actual_access_mode(node)) {
+  const ArvGcAccessMode mode = arv_gc_feature_node_get_actual_access_mode(node);
+  if (locked != nullptr) *locked = held && mode != ARV_GC_ACCESS_MODE_RO;
+  switch (mode) {
     case ARV_GC_ACCESS_MODE_RO:
       return Access::read;
     case ARV_GC_ACCESS_MODE_WO:
-      return locked ? Access::none : Access::write;
+      return held ? Access::none : Access::write;
     default:
-      return locked ? Access::read : Access::read_write;
+      return held ? Access::read : Access::read_write;
   }
 }
 
@@ -126,7 +128,7 @@ Result<Feature> describe_node(ArvGcFeatureNode* node) {
   feature.visibility = visibility_of(node);
   feature.kind = kind_of(node);
   Error error;
-  feature.access = access_of(node, feature.kind, error);
+  feature.access = access_of(node, feature.kind, error, &feature.locked);
   // Any other error is the description's fault: the feature cannot be used, others can.
   if (silent(error)) return wrong(feature.name, error);
   if (feature.access == Access::none) return feature;

@@ -18,7 +18,8 @@ std::string text_of(const char* text);
 
 Kind kind_of(ArvGcFeatureNode* node);
 // error: the camera did not answer; asking it on would take seconds for every question.
-Access access_of(ArvGcFeatureNode* node, Kind kind, Error& error);
+// locked: as in Feature.
+Access access_of(ArvGcFeatureNode* node, Kind kind, Error& error, bool* locked = nullptr);
 bool readable(Access access);
 bool writable(Access access);
 
