@@ -156,11 +156,15 @@ Result<Value> read_node(ArvGcFeatureNode* node, std::string_view name) {
       value = arv_gc_boolean_get_value(ARV_GC_BOOLEAN(node), error.out()) != FALSE;
       break;
     case Kind::enumeration:
-      value = text_of(arv_gc_enumeration_get_string_value(ARV_GC_ENUMERATION(node), error.out()));
+    case Kind::string: {
+      // Looked at only when there is no error: Aravis 0.8.26 then yields a buffer without an end.
+      const char* text =
+          ARV_IS_GC_ENUMERATION(node)
+              ? arv_gc_enumeration_get_string_value(ARV_GC_ENUMERATION(node), error.out())
+              : arv_gc_string_get_value(ARV_GC_STRING(node), error.out());
+      if (!error) value = text_of(text);
       break;
-    case Kind::string:
-      value = text_of(arv_gc_string_get_value(ARV_GC_STRING(node), error.out()));
-      break;
+    }
     case Kind::command:
       return Value(false);
     case Kind::bytes:

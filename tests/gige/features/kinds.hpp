@@ -32,8 +32,11 @@ class KindsTest : public ::testing::Test {
   static constexpr std::uint32_t secret = 0x8050;
   static constexpr std::uint32_t absent = 0x8054;
 
+  // The file of the camera's description.
+  virtual std::string description() { return TEST_DATA "/gige/kinds.xml"; }
+
   void SetUp() override {
-    fake_.reset(arv_gv_fake_camera_new_full("127.0.0.1", "KINDS", TEST_DATA "/gige/kinds.xml"));
+    fake_.reset(arv_gv_fake_camera_new_full("127.0.0.1", "KINDS", description().c_str()));
     ASSERT_TRUE(arv_gv_fake_camera_is_running(fake_.get()));
     const std::unique_ptr<GInetAddress, Unref> here(g_inet_address_new_from_string("127.0.0.1"));
     GError* error = nullptr;

@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
-#include <cmath>
+#include <fstream>
 #include <limits>
+
+#include "support/process.hpp"
 
 namespace gige {
 namespace {
@@ -218,6 +220,44 @@ TEST_F(KindsTest, ListingManyTimesSaysTheSame) {
       ASSERT_EQ(again[each].value, first[each].value) << first[each].name;
     }
   }
+}
+
+// 40 categories in each other, a feature in each, and 21,000 features in the first of them.
+class AbsurdTest : public KindsTest {
+ protected:
+  std::string description() override {
+    const std::string file = folder_ / "absurd.xml";
+    std::ofstream xml(file);
+    xml << "<RegisterDescription ModelName=\"Absurd\" VendorName=\"Tests\" "
+           "StandardNameSpace=\"None\" "
+           "SchemaMajorVersion=\"1\" SchemaMinorVersion=\"1\" SchemaSubMinorVersion=\"0\" "
+           "MajorVersion=\"1\" MinorVersion=\"0\" SubMinorVersion=\"0\" ProductGuid=\"0\" "
+           "VersionGuid=\"0\">";
+    for (int level = 0; level < 40; ++level) {
+      xml << "<Category Name=\"" << category(level) << "\"><pFeature>At" << level
+          << "</pFeature><pFeature>" << category(level + 1) << "</pFeature>";
+      for (int i = 0; level == 0 && i < 21'000; ++i) xml << "<pFeature>F" << i << "</pFeature>";
+      xml << "</Category><Integer Name=\"At" << level << "\"><Value>1</Value></Integer>";
+    }
+    for (int i = 0; i < 21'000; ++i) {
+      xml << "<Integer Name=\"F" << i << "\"><Value>1</Value></Integer>";
+    }
+    xml << "<Port Name=\"Device\"/></RegisterDescription>";
+    return file;
+  }
+  static std::string category(int level) {
+    return level == 0 ? "Root" : "C" + std::to_string(level);
+  }
+  test_support::TempFolder folder_;
+};
+
+TEST_F(AbsurdTest, ATreeIsWalked32DeepAndTo20000Features) {
+  const std::vector<Feature> all = features_->list(false);
+  EXPECT_EQ(all.size(), 20'000u);
+  std::vector<std::string> names;
+  for (const Feature& feature : all) names.push_back(feature.name);
+  EXPECT_THAT(names, Contains("At32"));
+  EXPECT_THAT(names, Not(Contains("At33")));
 }
 
 }  // namespace
