@@ -35,7 +35,8 @@ class Error {
     if (g_error_matches(error_, ARV_DEVICE_ERROR, ARV_DEVICE_ERROR_TIMEOUT)) {
       return base::Code::timeout;
     }
-    if (g_error_matches(error_, ARV_DEVICE_ERROR, ARV_DEVICE_ERROR_TRANSFER_ERROR)) {
+    if (g_error_matches(error_, ARV_DEVICE_ERROR, ARV_DEVICE_ERROR_TRANSFER_ERROR) ||
+        g_error_matches(error_, ARV_DEVICE_ERROR, ARV_DEVICE_ERROR_NOT_CONNECTED)) {
       return base::Code::unavailable;
     }
     return base::Code::refused;

@@ -32,7 +32,15 @@ std::string yaml_text(std::string_view text) {
   return dmi::Json(std::string(text)).dump(-1, ' ', false, dmi::Json::error_handler_t::replace);
 }
 
-// A name for Kubernetes: lower-case letters, digits and single dashes.
+// In one line: a comment ends where a line does, and the words come from the network.
+std::string comment_text(std::string_view text) {
+  std::string line;
+  for (const char c : text) line += c >= ' ' && c < 0x7F ? c : '?';
+  return line;
+}
+
+// A name for Kubernetes: lower-case letters, digits and single dashes; at most 50 characters, so
+// that users can add to it.
 std::string object_name(std::string_view text) {
   std::string name;
   for (const char c : text) {
@@ -43,8 +51,9 @@ std::string object_name(std::string_view text) {
       name += '-';
     }
   }
+  if (name.size() > 50) name.resize(50);
   while (!name.empty() && name.back() == '-') name.pop_back();
-  return name.empty() ? "camera" : name.substr(0, 50);
+  return name.empty() ? "camera" : name;
 }
 
 std::string_view type_of(Kind kind) {
@@ -67,7 +76,9 @@ bool usable(const Feature& feature) {
 }
 
 std::string property(const Feature& feature) {
-  const bool writable = feature.access == Access::write || feature.access == Access::read_write;
+  // What is locked while the model is made, because the camera streams, is written in a stop.
+  const bool writable =
+      feature.locked || feature.access == Access::write || feature.access == Access::read_write;
   std::string line = cat("  - {name: ", yaml_text(feature.name), ", type: ", type_of(feature.kind),
                          ", accessMode: ", writable ? "ReadWrite" : "ReadOnly");
   // Limits that hang on other features are left to the camera, which is asked before every write.
@@ -117,7 +128,8 @@ std::string to_device_model(const CameraInfo& camera, const std::vector<Feature>
     visitors += visit(each.name, each.name, 1'000, false);
   }
   return cat(
-      "# ", camera.manufacturer, " ", camera.model, ", serial number ", camera.serial,
+      "# ",
+      comment_text(cat(camera.manufacturer, " ", camera.model, ", serial number ", camera.serial)),
       ", as it described itself. Delete what you do not need.\n",
       "apiVersion: devices.kubeedge.io/v1beta1\nkind: DeviceModel\nmetadata:\n  name: ", model,
       "\n  namespace: default\nspec:\n  protocol: GigEVision\n  properties:\n", properties,
@@ -125,9 +137,10 @@ std::string to_device_model(const CameraInfo& camera, const std::vector<Feature>
       object_name(cat(camera.model, "-", camera.serial)),
       "\n  namespace: default\nspec:\n  deviceModelRef: {name: ", model,
       "}\n  nodeName: edge-node\n  protocol:\n    protocolName: GigEVision\n"
-      "    configData: {deviceSN: ",
-      yaml_text(camera.serial), "}\n", methods.empty() ? "" : "  methods:\n", methods,
-      "  properties:\n", visitors);
+      "    configData: {",
+      camera.serial.empty() ? "mac: " : "deviceSN: ",
+      yaml_text(camera.serial.empty() ? camera.mac : camera.serial), "}\n",
+      methods.empty() ? "" : "  methods:\n", methods, "  properties:\n", visitors);
 }
 
 }  // namespace gige

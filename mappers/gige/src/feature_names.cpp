@@ -11,7 +11,7 @@ namespace gige {
 namespace {
 
 // Rows of names for one thing: SFNC 2.x first, then what SFNC 1.x and vendors called it.
-constexpr std::array<std::array<std::string_view, 3>, 14> synonyms{{
+constexpr std::array<std::array<std::string_view, 3>, 18> synonyms{{
     {"ExposureTime", "ExposureTimeAbs", "ExposureTimeRaw"},
     {"Gain", "GainRaw", "GainAbs"},
     {"BlackLevel", "BlackLevelRaw", "BlackLevelAbs"},
@@ -22,10 +22,15 @@ constexpr std::array<std::array<std::string_view, 3>, 14> synonyms{{
     {"LineDebouncerTime", "LineDebouncerTimeAbs", "LineDebouncerTimeRaw"},
     {"DeviceSerialNumber", "DeviceID", ""},
     {"DeviceTemperature", "TemperatureAbs", "DeviceTemperatureRaw"},
+    // The old register held what was latched, so that is looked for first.
+    {"TimestampLatchValue", "GevTimestampValue", ""},
     {"Timestamp", "GevTimestampValue", ""},
     {"TimestampLatch", "GevTimestampControlLatch", ""},
     {"TimestampReset", "GevTimestampControlReset", ""},
+    {"PtpEnable", "GevIEEE1588", ""},
     {"PtpStatus", "GevIEEE1588Status", ""},
+    {"DeviceStreamChannelPacketSize", "GevSCPSPacketSize", ""},
+    {"AcquisitionFrameRateEnable", "AcquisitionFrameRateEnabled", ""},
 }};
 
 constexpr std::string_view shaping[] = {"Width",

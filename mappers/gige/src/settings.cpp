@@ -5,6 +5,8 @@
 
 #include "base/text.hpp"
 #include "feature_names.hpp"
+#include "gvcp_socket.hpp"
+#include "visitor.hpp"
 
 namespace gige {
 
@@ -49,6 +51,9 @@ class Reader {
     whole(key, count, low, high);
     into = Duration(count);
   }
+  void wrong(std::string_view key, std::string_view what) {
+    fail(Status(Code::invalid, cat(config_.path(), ".", key, ": ", what)));
+  }
   // Numbers outside their limits are faults of the spec, like every other one: no retry helps.
   void fail(const Status& status) { mistakes_.emplace_back(Code::invalid, status.text()); }
   std::vector<Status> mistakes() && { return std::move(mistakes_); }
@@ -63,26 +68,42 @@ class Reader {
   std::vector<Status> mistakes_;
 };
 
+// In lower case.
+bool is_mac(std::string_view text) {
+  if (text.size() != 17) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool fits = i % 3 == 2 ? text[i] == ':'
+                                 : std::string_view("0123456789abcdef").find(text[i]) != text.npos;
+    if (!fits) return false;
+  }
+  return true;
+}
+
 void read_camera(const dmi::Config& config, Reader& reader, CameraQuery& camera) {
   reader.text("serialNumber", camera.serial);
   reader.text("deviceSN", camera.serial);
   reader.text("ip", camera.ip);
+  if (!camera.ip.empty() && parse_ip(camera.ip) == 0) {
+    reader.wrong("ip", cat("\"", camera.ip.substr(0, 40), "\" is no IPv4 address"));
+  }
   reader.text("mac", camera.mac);
   camera.mac = base::lower(camera.mac);
+  if (!camera.mac.empty() && !is_mac(camera.mac)) {
+    reader.wrong("mac", cat("\"", camera.mac.substr(0, 40), "\" is not like 00:30:53:1a:2b:3c"));
+  }
   reader.text("userName", camera.user_name);
   reader.text("interface", camera.interface);
   if (config.has("serialNumber") && config.has("deviceSN")) {
-    reader.fail(
-        Status(Code::invalid, cat(config.path(), ".serialNumber: deviceSN says it already")));
+    reader.wrong("serialNumber", "deviceSN says it already");
   }
 }
 
 void read_link(const dmi::Config& config, Reader& reader, LinkSettings& link) {
   reader.whole("packetSize", link.packet_size, 0, 16'384);
   if (link.packet_size != 0 && link.packet_size < 576) {
-    reader.fail(Status(Code::invalid, cat(config.path(), ".packetSize: ", link.packet_size,
-                                          " is outside 576..16384 bytes (0: the largest that gets "
-                                          "through)")));
+    reader.wrong(
+        "packetSize",
+        cat(link.packet_size, " is outside 576..16384 bytes (0: the largest that gets through)"));
   }
   if (config.has("packetDelay")) {
     int delay = 0;
@@ -92,6 +113,10 @@ void read_link(const dmi::Config& config, Reader& reader, LinkSettings& link) {
   reader.flag("resend", link.resend);
   reader.time("packetTimeout", link.packet_timeout, 1'000, 1'000'000);
   reader.time("frameRetention", link.frame_retention, 10'000, 10'000'000);
+  if (link.frame_retention < link.packet_timeout) {
+    reader.wrong("frameRetention", cat(link.frame_retention.count(), " is below packetTimeout, ",
+                                       link.packet_timeout.count(), " us"));
+  }
   reader.time("heartbeat", link.heartbeat, 1'500, 60'000);
   reader.whole("buffers", link.buffers, 4, 64);
   reader.whole("maxFrameBytes", link.max_frame_bytes, 1, std::int64_t{4} << 30);
@@ -109,11 +134,11 @@ std::vector<Status> read_all(const mapper::Target& target, Settings& settings) {
   reader.flag("stream", settings.stream);
   settings.ring_name = cat("gige-", target.id.space, "-", target.id.name);
   reader.text("ring", settings.ring_name);
-  if (settings.ring_name.empty() || settings.ring_name.size() > 200 ||
-      settings.ring_name.find('/') != std::string::npos) {
-    reader.fail(
-        Status(Code::invalid, cat(config.path(), ".ring: \"", settings.ring_name.substr(0, 40),
-                                  "\" is no name in /dev/shm: 1 to 200 characters, no /")));
+  const std::string& ring = settings.ring_name;
+  if (ring.empty() || ring.size() > 200 || ring == "." || ring == ".." ||
+      ring.find('/') != ring.npos) {
+    reader.wrong("ring", cat("\"", ring.substr(0, 40),
+                             "\" is no name in /dev/shm: 1 to 200 characters, no /"));
   }
   Result<OutletSettings> outlets = parse_outlets(config);
   if (outlets) {
@@ -137,8 +162,8 @@ std::vector<Status> check(const mapper::Target& target) {
   Settings settings;
   std::vector<Status> mistakes = read_all(target, settings);
   for (const mapper::Point& point : target.points) {
-    const Result<Visitor> visitor = parse_visitor(point);
-    if (!visitor) mistakes.push_back(visitor.status());
+    Visitor visitor;
+    for (Status& mistake : read_visitor(point, visitor)) mistakes.push_back(std::move(mistake));
   }
   return mistakes;
 }

@@ -1,10 +1,11 @@
 // What a property of a camera is: visitors.configData.
+#include "visitor.hpp"
+
 #include <algorithm>
 #include <array>
 
 #include "base/text.hpp"
 #include "feature_names.hpp"
-#include "gige/settings.hpp"
 
 namespace gige {
 
@@ -54,13 +55,19 @@ constexpr std::string_view own_prefix = "Camera.";
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys{
-      "FeatureName",   "selectors", "format", "outputDir", "frameCount",
-      "frameInterval", "videoNum",  "scale",  "offset",    "writeOnce"};
+      "FeatureName",   "selectors", "format", "outputDir",   "frameCount",
+      "frameInterval", "videoNum",  "scale",  "valueOffset", "writeOnce"};
   return keys;
 }
 
 Status wrong(const dmi::Config& config, std::string_view key, std::string_view what) {
   return Status(Code::invalid, cat(config.path(), ".", key, ": ", what));
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
 }
 
 // {GainSelector: Red} or "GainSelector=Red,…".
@@ -79,28 +86,57 @@ Status read_selectors(const dmi::Config& config, Selection& selection) {
   if (!stated.is_string()) return wrong(config, "selectors", "{GainSelector: Red}");
   for (const std::string_view part : base::split(stated.get_ref<const std::string&>(), ',')) {
     const std::size_t equals = part.find('=');
-    if (equals == part.npos || equals == 0) {
+    const std::string_view selector = trimmed(part.substr(0, equals));
+    if (equals == part.npos || selector.empty()) {
       return wrong(config, "selectors", cat("\"", part, "\" is not like GainSelector=Red"));
     }
-    selection.emplace_back(part.substr(0, equals), part.substr(equals + 1));
+    selection.emplace_back(selector, trimmed(part.substr(equals + 1)));
   }
   return Status();
 }
 
 // KubeEdge's keys of saveFrame and saveVideo. The folder is the spool's, so that it is bounded.
-Status read_save(const dmi::Config& config, SaveSettings& save) {
-  const Result<std::int64_t> frames = config.integer("frameCount", 1, 1, 100'000);
-  if (!frames) return frames.status();
-  save.frames = static_cast<std::size_t>(*frames);
-  const Result<std::int64_t> interval = config.integer("frameInterval", 0, 0, 86'400'000'000'000);
-  if (!interval) return interval.status();
-  save.interval = std::chrono::nanoseconds(*interval);
-  const Result<std::int64_t> videos = config.integer("videoNum", 1, 1, 1);
-  if (!videos) return wrong(config, "videoNum", "one video at a time: leave it out");
+void read_save(const dmi::Config& config, SaveSettings& save, std::vector<Status>& mistakes) {
+  const auto whole = [&](std::string_view key, std::int64_t fallback, std::int64_t low,
+                         std::int64_t high) {
+    const Result<std::int64_t> value = config.integer(key, fallback, low, high);
+    if (!value) mistakes.emplace_back(Code::invalid, value.status().text());
+    return value ? *value : fallback;
+  };
+  save.frames = static_cast<std::size_t>(whole("frameCount", 1, 1, 100'000));
+  save.interval = std::chrono::nanoseconds(whole("frameInterval", 0, 0, 86'400'000'000'000));
+  if (!config.integer("videoNum", 1, 1, 1)) {
+    mistakes.push_back(wrong(config, "videoNum", "one video at a time: leave it out"));
+  }
   const Result<std::string> format = config.text("format", "");
-  if (!format) return format.status();
-  save.format = *format;
-  return Status();
+  if (format) {
+    save.format = *format;
+  } else {
+    mistakes.push_back(format.status());
+  }
+}
+
+void read_feature(const mapper::Point& point, Visitor& visitor, std::vector<Status>& mistakes) {
+  const dmi::Config& config = point.visitor;
+  // KubeEdge's STREAM properties say by their name what they are.
+  const bool named =
+      point.type == dmi::Type::stream && (point.name == "saveFrame" || point.name == "saveVideo");
+  const Result<std::string> feature = named && !config.has("FeatureName")
+                                          ? Result<std::string>(point.name)
+                                          : config.need_text("FeatureName");
+  if (!feature) return mistakes.push_back(feature.status());
+  if (feature->empty()) return mistakes.push_back(wrong(config, "FeatureName", "is empty"));
+  const auto word = std::ranges::find(words, *feature, &Word::name);
+  if (word != words.end()) visitor.source = word->source;
+  if (word != words.end() && config.has("selectors")) {
+    mistakes.push_back(wrong(config, "selectors",
+                             cat(*feature,
+                                 " is the mapper's own word, only features have some; a "
+                                 "camera's own is ",
+                                 own_prefix, *feature)));
+  }
+  visitor.feature =
+      feature->starts_with(own_prefix) ? feature->substr(own_prefix.size()) : *feature;
 }
 
 }  // namespace
@@ -109,27 +145,25 @@ double SaveSettings::rate() const {
   return interval.count() > 0 ? 1e9 / static_cast<double>(interval.count()) : 25.0;
 }
 
-Result<Visitor> parse_visitor(const mapper::Point& point) {
+std::vector<Status> read_visitor(const mapper::Point& point, Visitor& visitor) {
   const dmi::Config& config = point.visitor;
+  std::vector<Status> mistakes;
   for (const auto& [key, value] : config.json().items()) {
     if (std::ranges::find(known_keys(), key) != known_keys().end()) continue;
-    return wrong(config, key, cat("unknown key", nearest(key, known_keys())));
+    mistakes.push_back(wrong(config, key, cat("unknown key", nearest(key, known_keys()))));
   }
+  read_feature(point, visitor, mistakes);
+  if (Status failed = read_selectors(config, visitor.selection); !failed.ok()) {
+    mistakes.push_back(std::move(failed));
+  }
+  read_save(config, visitor.save, mistakes);
+  return mistakes;
+}
+
+Result<Visitor> parse_visitor(const mapper::Point& point) {
   Visitor visitor;
-  // KubeEdge's STREAM properties say by their name what they are.
-  const bool stream = point.type == dmi::Type::stream;
-  const bool named = stream && (point.name == "saveFrame" || point.name == "saveVideo");
-  const Result<std::string> feature = named && !config.has("FeatureName")
-                                          ? Result<std::string>(point.name)
-                                          : config.need_text("FeatureName");
-  if (!feature) return feature.status();
-  if (feature->empty()) return wrong(config, "FeatureName", "is empty");
-  const auto word = std::ranges::find(words, *feature, &Word::name);
-  if (word != words.end()) visitor.source = word->source;
-  visitor.feature =
-      feature->starts_with(own_prefix) ? feature->substr(own_prefix.size()) : *feature;
-  if (Status failed = read_selectors(config, visitor.selection); !failed.ok()) return failed;
-  if (Status failed = read_save(config, visitor.save); !failed.ok()) return failed;
+  const std::vector<Status> mistakes = read_visitor(point, visitor);
+  if (!mistakes.empty()) return mistakes.front();
   return visitor;
 }
 

@@ -147,6 +147,9 @@ TEST_F(FeaturesTest, ACameraThatIsGoneIsATimeoutAndNoGarbage) {
   const auto value = features_->read("Width");
   ASSERT_FALSE(value.ok());
   EXPECT_TRUE(value.status().retriable()) << value.status().text();
+  // Not "not writable now", which nobody would try again.
+  const Status written = features_->write("ExposureTime", Value(2500.0));
+  EXPECT_TRUE(written.retriable()) << written.text();
 }
 
 }  // namespace

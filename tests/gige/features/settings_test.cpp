@@ -84,8 +84,96 @@ TEST(CameraSettings, EveryMistakeIsToldWithItsPathAtOnce) {
               ElementsAre(HasSubstr("paketSize: unknown key; nearest: packetSize"),
                           HasSubstr("packetSize: 100 is outside 576..16384"),
                           HasSubstr("buffers: 3"), HasSubstr("packetSocket"), HasSubstr("post.url"),
-                          HasSubstr("FeaturName: unknown key; nearest: FeatureName")));
+                          HasSubstr("FeaturName: unknown key; nearest: FeatureName"),
+                          HasSubstr("FeatureName: missing")));
 }
+
+std::vector<std::string> mistakes(const std::string& protocol,
+                                  const std::string& visitor = "FeatureName: Width") {
+  std::vector<std::string> texts;
+  for (const base::Status& mistake : check(target(protocol, visitor))) {
+    EXPECT_EQ(mistake.code(), Code::invalid);
+    texts.push_back(mistake.text());
+  }
+  return texts;
+}
+
+TEST(CameraSettings, WhatNoCameraCanHaveIsAMistakeBeforeOneIsLookedFor) {
+  EXPECT_THAT(mistakes("ip: 10.0.0.256"), ElementsAre(HasSubstr(".ip: \"10.0.0.256\"")));
+  EXPECT_THAT(mistakes("ip: camera1"), ElementsAre(HasSubstr("is no IPv4 address")));
+  EXPECT_THAT(mistakes("mac: 00-30-53-1A-2B-3C"), ElementsAre(HasSubstr("00:30:53:1a:2b:3c")));
+  EXPECT_THAT(mistakes("mac: \"00:30:53:1A:2B:3G\""), ElementsAre(HasSubstr(".mac")));
+  EXPECT_THAT(mistakes("ring: \"..\""), ElementsAre(HasSubstr(".ring")));
+  EXPECT_THAT(mistakes("ring: a/b"), ElementsAre(HasSubstr(".ring")));
+}
+
+TEST(CameraSettings, AFrameIsNotGivenUpBeforeItsPacketsAre) {
+  EXPECT_THAT(mistakes("packetTimeout: 50000, frameRetention: 20000"),
+              ElementsAre(HasSubstr("frameRetention: 20000 is below packetTimeout, 50000 us")));
+  EXPECT_THAT(mistakes("packetTimeout: 20000, frameRetention: 20000"), ElementsAre());
+}
+
+TEST(CameraVisitors, EveryMistakeOfAVisitorIsToldAtOnce) {
+  EXPECT_THAT(
+      mistakes("", "FeatureNam: Width, selektors: x, frameCount: 0, videoNum: 2"),
+      ElementsAre(HasSubstr("FeatureNam: unknown key; nearest: FeatureName"),
+                  HasSubstr("selektors: unknown key; nearest: selectors"), HasSubstr("FeatureName"),
+                  HasSubstr("frameCount"), HasSubstr("videoNum")));
+}
+
+TEST(CameraVisitors, KeysOfTheSdkAreKnownAsTheSdkSpellsThem) {
+  const mapper::Target scaled =
+      target("", "FeatureName: Width, scale: 2, valueOffset: 1, writeOnce: true", "p", "INT");
+  EXPECT_THAT(check(scaled), ElementsAre());
+  EXPECT_EQ(scaled.points[0].value_offset, 1);
+  EXPECT_THAT(mistakes("", "FeatureName: Width, offset: 1"),
+              ElementsAre(HasSubstr("offset: unknown key; nearest: valueOffset")));
+}
+
+TEST(CameraVisitors, OnlyFeaturesHaveSelectors) {
+  EXPECT_THAT(mistakes("", "FeatureName: FrameRate, selectors: {GainSelector: Red}"),
+              ElementsAre(HasSubstr("selectors: FrameRate is the mapper's own word")));
+  EXPECT_THAT(mistakes("", "FeatureName: Camera.FrameRate, selectors: {GainSelector: Red}"),
+              ElementsAre());
+}
+
+struct Word {
+  const char* name;
+  Source source;
+};
+class CameraWords : public ::testing::TestWithParam<Word> {};
+
+TEST_P(CameraWords, NameWhatTheMapperKnowsAndCameraDotNamesTheFeature) {
+  const std::string word = GetParam().name;
+  const auto known = parse_visitor(target("", cat("FeatureName: ", word)).points[0]);
+  ASSERT_TRUE(known.ok()) << known.status().text();
+  EXPECT_EQ(known->source, GetParam().source);
+  const auto feature = parse_visitor(target("", cat("FeatureName: Camera.", word)).points[0]);
+  ASSERT_TRUE(feature.ok()) << feature.status().text();
+  EXPECT_EQ(feature->source, Source::feature);
+  EXPECT_EQ(feature->feature, word);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CameraWords,
+    ::testing::Values(
+        Word{"Image", Source::image_reference}, Word{"ImageId", Source::image_id},
+        Word{"ImageSize", Source::image_size}, Word{"ImageHash", Source::image_hash},
+        Word{"ImageTime", Source::image_time}, Word{"ImageTrigger", Source::image_trigger},
+        Word{"ImageFormat", Source::image_format}, Word{"ImageURL", Source::image_url},
+        Word{"FrameRate", Source::frame_rate}, Word{"FrameRateAsked", Source::frame_rate_asked},
+        Word{"FramesComplete", Source::frames_complete},
+        Word{"FramesMissingPackets", Source::frames_missing_packets},
+        Word{"FramesAborted", Source::frames_aborted},
+        Word{"FramesUnderrun", Source::frames_underrun},
+        Word{"FramesMalformed", Source::frames_malformed},
+        Word{"PacketsResent", Source::packets_resent}, Word{"PacketsLost", Source::packets_lost},
+        Word{"PacketsForeign", Source::packets_foreign}, Word{"LinkSpeed", Source::link_speed},
+        Word{"LinkShare", Source::link_share}, Word{"Temperature", Source::temperature},
+        Word{"Controller", Source::controller}, Word{"CameraAddress", Source::address},
+        Word{"ClockOffset", Source::clock_offset}, Word{"ClockStatus", Source::clock_status},
+        Word{"saveFrame", Source::save_frame}, Word{"saveVideo", Source::save_video}),
+    [](const auto& word) { return word.param.name; });
 
 TEST(CameraVisitors, FeaturesAndWhatTheMapperKnows) {
   const auto width = parse_visitor(target("").points[0]);
@@ -102,7 +190,8 @@ TEST(CameraVisitors, FeaturesAndWhatTheMapperKnows) {
 }
 
 TEST(CameraVisitors, SelectorsAsObjectOrText) {
-  for (const char* form : {"{GainSelector: Red, Other: \"2\"}", "\"GainSelector=Red,Other=2\""}) {
+  for (const char* form : {"{GainSelector: Red, Other: \"2\"}", "\"GainSelector=Red,Other=2\"",
+                           "\" GainSelector = Red, Other=2 \""}) {
     const auto visitor =
         parse_visitor(target("", cat("FeatureName: Gain, selectors: ", form)).points[0]);
     ASSERT_TRUE(visitor.ok()) << visitor.status().text();

@@ -30,8 +30,9 @@ struct Feature {
   std::string visibility;  // "Beginner", "Expert", "Guru", "Invisible"
   Kind kind = Kind::string;
   Access access = Access::none;
+  bool locked = false;  // writable once the camera lets go: mostly when it does not stream
   // integer and floating: what the camera allows now, which other features change. Both in one
-  // form: integers up to 2^53 are exact, and compared as integers.
+  // form, to be shown: integers up to 2^53 are exact. write() compares integers as integers.
   std::optional<double> minimum;
   std::optional<double> maximum;
   std::optional<double> increment;
@@ -48,22 +49,27 @@ class Features {
   // device must outlive this.
   explicit Features(ArvDevice* device);
 
-  // Everything below Root, by category, depth first.
+  // Everything below Root, by category, depth first; at most 20,000 features, categories in each
+  // other 32 deep. When the camera falls silent the rest is listed by name and category alone.
   std::vector<Feature> list(bool with_values);
   // not_found: no such feature, the text gives the nearest names. A name of the old standard
   // (ExposureTimeAbs, GainRaw, AcquisitionFrameRateAbs …) finds today's when the camera has only
-  // that, and the other way round.
+  // that, and the other way round. timeout, unavailable: the camera.
   base::Result<Feature> describe(std::string_view name);
 
   // Booleans, integers, doubles; enumerations and strings as text; a command reads as whether it is
   // still running. not_found; refused: not readable now; timeout, unavailable: the camera.
   base::Result<dmi::Value> read(std::string_view name, const Selection& selection = {});
 
-  // Takes what the value means: numbers for numbers (a float for an integer feature only when
-  // whole), entries by name or number, booleans; any value executes a command. Checked against the
-  // camera's own limits, now, before anything is written, and read back after.
-  // out_of_range: "ExposureTime: 2e+07 us is above the camera's maximum 1e+07 us"; invalid: another
-  // type, no such entry (the text lists them); refused: not writable now (locked while streaming?).
+  // Takes what the value means: finite numbers for numbers (a float for an integer feature only
+  // when whole), entries by name or number, booleans; any value executes a command. Checked against
+  // the camera's own limits, now, before anything is written. Integers, entries and texts are read
+  // back; floats, which the camera may round, and booleans and "Once", which fall back by
+  // themselves, are not.
+  // out_of_range: "Width: 99999 is above 2048; the camera allows 1..2048 now", a longer text than
+  // the camera holds; invalid: another type, no such entry now (the text lists them); refused: not
+  // writable now (locked while streaming?), or written and ignored: "Width: the camera took 640 and
+  // is still 512"; timeout, unavailable: the camera, also when it leaves its limits unanswered.
   base::Status write(std::string_view name, const dmi::Value& value,
                      const Selection& selection = {});
 
