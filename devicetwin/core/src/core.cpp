@@ -86,13 +86,12 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
   for (auto& [id, row] : rows) impl_->entry(id).rows.put(row);
   for (auto& [id, state] : states) impl_->entry(id).state = std::move(state);
   for (Object& object : objects) {
-    const auto parsed = dmi::parse_json(object.text.str());
-    if (!parsed || !parsed->is_object() || !parsed->contains("metadata")) {
+    const Json json = Json::parse(object.text.str(), nullptr, false);
+    if (!json.is_object() || !json.contains("metadata")) {
       base::log_error(cat("stored object ", object.id.to_string(), " is left out: ",
-                          parsed ? "it has no metadata" : parsed.status().text()));
+                          json.is_discarded() ? "it is not JSON" : "it has no metadata"));
       continue;
     }
-    const Json& json = *parsed;
     if (object.kind == Kind::device_model) {
       const auto model = dmi::model_from_json(json);
       ModelEntry& entry = impl_->models[object.id];
@@ -100,6 +99,7 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
         for (const auto& property : model->properties) {
           entry.types[property.name] = row_type(property.type);
         }
+        entry.paces = paces_of(*model);
       }
       entry.object = std::move(object);
       continue;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "devicetwin/core.hpp"
+#include "pace.hpp"
 #include "row_table.hpp"
 
 namespace devicetwin {
@@ -22,6 +23,7 @@ struct DeviceEntry {
   std::string protocol;
   dmi::ObjectId model;
   RowTable rows;
+  Paces paces;  // of properties that ask for it
   DeviceState state;
   std::string link_reason;  // what set_waiting() said
   std::uint64_t status_version = 0;
@@ -31,6 +33,8 @@ struct DeviceEntry {
 struct ModelEntry {
   Object object;
   std::map<std::string, std::string, std::less<>> types;  // property → type as in TwinRow
+  // visitors.configData of properties that pace or may: those with a key of dmi::PaceRule.
+  std::map<std::string, dmi::Json, std::less<>> paces;
 };
 
 using Key = std::pair<Kind, dmi::ObjectId>;
@@ -66,6 +70,13 @@ struct Core::Impl {
   }
   // A row that a report changed: it is written at the window's end, the newest of it.
   void touch(DeviceEntry& entry, RowTable::Row& row);
+  // ---- pacing.cpp ----
+  void follow_pace(DeviceEntry& entry, const dmi::Device& device);
+  // Whether a mapper's report is taken. again: it is told whatever it says.
+  bool takes(DeviceEntry& entry, const TwinUpdate::Property& property, const std::string& actor,
+             bool& again);
+  void stop_waiting(const dmi::ObjectId& device, const std::string& property,
+                    const std::string& actor);
   void write_reports();
 
   std::uint64_t next_version();
@@ -117,6 +128,11 @@ void set_metadata(dmi::Json& object, const std::string& uid, const std::string& 
 Text text_of(const dmi::Json& object);
 // JSON that this process wrote itself.
 dmi::Json parse_own(const Text& text);
+
+// Keys of dmi::PaceRule in visitors; mistakes have their paths.
+base::Status check_paces(const dmi::Device& device);
+base::Status check_paces(const dmi::DeviceModel& model);
+std::map<std::string, dmi::Json, std::less<>> paces_of(const dmi::DeviceModel& model);
 
 // Whether text fits a row's type; the texts are KubeEdge's.
 base::Status check_value(std::string_view text, std::string_view type);

@@ -49,8 +49,12 @@ bool same_but_metadata_of_server(const Json& before, Json after) {
 }
 
 Status check_fields(Kind kind, const Json& object) {
-  return kind == Kind::device ? dmi::device_from_json(object).status()
-                              : dmi::model_from_json(object).status();
+  if (kind == Kind::device) {
+    const auto device = dmi::device_from_json(object);
+    return device ? check_paces(*device) : device.status();
+  }
+  const auto model = dmi::model_from_json(object);
+  return model ? check_paces(*model) : model.status();
 }
 
 }  // namespace
@@ -221,6 +225,7 @@ Result<std::vector<Change>> Core::Impl::put_model(const ObjectId& id, const Json
   for (const auto& property : model->properties) {
     entry.types[property.name] = row_type(property.type);
   }
+  entry.paces = paces_of(*model);
   const Origin origin = change.origin;
   std::vector<Change> changes{std::move(change)};
   for (Change& follower : follow_model_change(id, origin)) changes.push_back(std::move(follower));

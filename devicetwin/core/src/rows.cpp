@@ -149,6 +149,7 @@ std::vector<Change::Row> Core::Impl::follow_spec(DeviceEntry& entry, const dmi::
     changed.push_back({std::move(before), std::move(dead)});
   }
   entry.rows.tidy();
+  follow_pace(entry, device);
   return changed;
 }
 

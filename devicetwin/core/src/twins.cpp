@@ -116,6 +116,7 @@ struct Work {
   Origin origin = Origin::self;
   std::string actor = {};
   std::int64_t now_ms = 0;
+  bool again = false;  // the property at hand is told whatever it says
   Core::Applied applied = {};
   std::vector<Change::Row> changed = {};
   std::vector<TwinRow> to_write = {};  // at once: of what somebody waits for
@@ -200,14 +201,14 @@ RowTable::Row* apply_property(DeviceEntry& entry, const Property& property, Work
     return nullptr;
   }
   RowTable::Row* found = entry.rows.find(property.name);
-  if (only_repeats(found, property, work)) return nullptr;
+  if (!work.again && only_repeats(found, property, work)) return nullptr;
   const bool alive = found != nullptr && found->alive();
   std::optional<TwinRow> before;
   if (alive) before = entry.rows.unpack(*found);
   TwinRow row = alive ? *before : fresh_row(entry, property, found);
   const bool wished = property.expected && found != nullptr && found->in_spec() &&
                       (!alive || !row.expected.present || row.expected.value != *property.expected);
-  const bool changed = apply(row, property, work) || !alive;
+  const bool changed = apply(row, property, work) || !alive || work.again;
   RowTable::Row& packed = found != nullptr ? *found : entry.rows.at(property.name);
   entry.rows.pack(packed, row);
   if (wished) work.wishes.emplace_back(property.name, property.expected);
@@ -249,6 +250,11 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
   work.changed.reserve(update.properties.size());
   bool wait_for_disk = false;
   for (const Property& property : update.properties) {
+    work.again = false;
+    if (origin == Origin::mapper && !entry.paces.empty() &&
+        !impl_->takes(entry, property, update.actor, work.again)) {
+      continue;
+    }
     if (RowTable::Row* touched = apply_property(entry, property, work))
       impl_->touch(entry, *touched);
     wait_for_disk = wait_for_disk || property.expected || property.remove;
