@@ -20,15 +20,24 @@ using base::Status;
 
 namespace {
 
+// A record's key is its consumer's id and its number: a table of integer keys keeps records of up
+// to 4,061 bytes in its leaves, where an index would give each above 1,002 bytes a page of its own.
 constexpr const char* schema = R"(
 CREATE TABLE IF NOT EXISTS consumers(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL,
   open INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS records(
-  consumer INTEGER NOT NULL, sequence INTEGER NOT NULL, kind INTEGER NOT NULL,
-  time_ms INTEGER NOT NULL, cost INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
-  PRIMARY KEY(consumer, sequence)) WITHOUT ROWID;
+  key INTEGER PRIMARY KEY, kind INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+  cost INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);
 )";
+
+// Numbers stay below this, which every JSON reader can hold; so 1,023 consumers fit.
+constexpr std::int64_t numbers = std::int64_t{1} << 53;
+
+std::int64_t key_of(const Lane& lane, std::uint64_t sequence) {
+  return lane.id * numbers +
+         static_cast<std::int64_t>(std::min<std::uint64_t>(sequence, numbers - 1));
+}
 
 constexpr int page_bytes = 4096;
 // Free pages that are worth giving back to the disk, and how many of them in one transaction.
@@ -83,6 +92,13 @@ std::filesystem::path move_aside(const std::filesystem::path& file) {
   return aside;
 }
 
+// The records of a lane with numbers above `above`, up to and including `last`.
+void bind_range(SQLite::Statement& statement, const Lane& lane, std::uint64_t above,
+                std::uint64_t last = numbers) {
+  statement.bind(1, key_of(lane, above));
+  statement.bind(2, key_of(lane, last));
+}
+
 void run(SQLite::Statement& statement) {
   statement.exec();
   statement.reset();
@@ -92,16 +108,15 @@ struct Statements {
   SQLite::Statement put, remove, sums, oldest, read, set_lane;
 
   explicit Statements(SQLite::Database& db)
-      : put(db, "INSERT OR REPLACE INTO records VALUES(?,?,?,?,?,?,?)"),
-        remove(db, "DELETE FROM records WHERE consumer=? AND sequence<=?"),
-        sums(db,
-             "SELECT count(*),coalesce(sum(cost),0) FROM records WHERE consumer=? AND sequence<=?"),
+      : put(db, "INSERT OR REPLACE INTO records VALUES(?,?,?,?,?,?)"),
+        remove(db, "DELETE FROM records WHERE key>? AND key<=?"),
+        sums(db, "SELECT count(*),coalesce(sum(cost),0) FROM records WHERE key>? AND key<=?"),
         oldest(db,
-               "SELECT sequence,kind,time_ms,cost,CASE kind WHEN 0 THEN '' ELSE payload END "
-               "FROM records WHERE consumer=? ORDER BY sequence"),
+               "SELECT key,kind,time_ms,cost,CASE kind WHEN 0 THEN '' ELSE payload END "
+               "FROM records WHERE key>? AND key<=? ORDER BY key"),
         read(db,
-             "SELECT sequence,kind,time_ms,topic,payload FROM records WHERE consumer=? AND "
-             "sequence>? ORDER BY sequence"),
+             "SELECT key,kind,time_ms,topic,payload FROM records WHERE key>? AND key<=? "
+             "ORDER BY key"),
         set_lane(db, "UPDATE consumers SET next=?,open=? WHERE id=?") {}
   void reset() {
     for (auto* statement : {&put, &remove, &sums, &oldest, &read, &set_lane}) {
@@ -172,8 +187,7 @@ void QueueFile::Impl::load_lane(const std::string& name, bool fresh, bool damage
     lane.id = find.getColumn(0).getInt64();
     lane.next = static_cast<std::uint64_t>(std::max<std::int64_t>(1, find.getColumn(1).getInt64()));
     lane.open = find.getColumn(2).getInt() != 0;
-    statements->sums.bind(1, lane.id);
-    statements->sums.bind(2, std::int64_t{INT64_MAX});
+    bind_range(statements->sums, lane, 0);
     statements->sums.executeStep();
     lane.rows = static_cast<std::uint64_t>(statements->sums.getColumn(0).getInt64());
     lane.bytes = static_cast<std::uint64_t>(statements->sums.getColumn(1).getInt64());
@@ -256,13 +270,12 @@ QueueFile::~QueueFile() {
 void QueueFile::Impl::put(Lane& lane, const Record& record) {
   const Row row = encode(record);
   SQLite::Statement& put = statements->put;
-  put.bind(1, lane.id);
-  put.bind(2, row.sequence);
-  put.bind(3, row.kind);
-  put.bind(4, row.time_ms);
-  put.bind(5, static_cast<std::int64_t>(cost(record)));
-  put.bindNoCopy(6, row.topic);
-  put.bindNoCopy(7, row.payload.data(), static_cast<int>(row.payload.size()));
+  put.bind(1, key_of(lane, record.sequence));
+  put.bind(2, row.kind);
+  put.bind(3, row.time_ms);
+  put.bind(4, static_cast<std::int64_t>(cost(record)));
+  put.bindNoCopy(5, row.topic);
+  put.bindNoCopy(6, row.payload.data(), static_cast<int>(row.payload.size()));
   run(put);
   ++lane.rows;
   lane.bytes += cost(record);
@@ -282,17 +295,15 @@ void QueueFile::Impl::append(Lane& lane, Record record) {
 }
 
 void QueueFile::Impl::acknowledge(Lane& lane, std::uint64_t up_to) {
-  const auto last = static_cast<std::int64_t>(std::min(up_to, lane.next - 1));
-  statements->sums.bind(1, lane.id);
-  statements->sums.bind(2, last);
+  const std::uint64_t last = std::min(up_to, lane.next - 1);
+  bind_range(statements->sums, lane, 0, last);
   statements->sums.executeStep();
   const auto rows = static_cast<std::uint64_t>(statements->sums.getColumn(0).getInt64());
   lane.bytes -= static_cast<std::uint64_t>(statements->sums.getColumn(1).getInt64());
   statements->sums.reset();
   lane.rows -= rows;
   lane.acknowledged += rows;
-  statements->remove.bind(1, lane.id);
-  statements->remove.bind(2, last);
+  bind_range(statements->remove, lane, 0, last);
   run(statements->remove);
 }
 
@@ -304,11 +315,12 @@ void QueueFile::Impl::keep_quota(Lane& lane, std::uint64_t quota) {
   std::uint64_t bytes = lane.bytes;
   std::uint64_t rows = lane.rows;
   SQLite::Statement& oldest = statements->oldest;
-  oldest.bind(1, lane.id);
+  bind_range(oldest, lane, 0);
   while (bytes + (gone ? Outbox::row_bytes : 0) > quota && oldest.executeStep()) {
     const auto row_cost = static_cast<std::uint64_t>(oldest.getColumn(3).getInt64());
-    Record record = decode({oldest.getColumn(0).getInt64(), oldest.getColumn(1).getInt64(),
-                            oldest.getColumn(2).getInt64(), "", oldest.getColumn(4).getString()});
+    Record record =
+        decode({oldest.getColumn(0).getInt64() % numbers, oldest.getColumn(1).getInt64(),
+                oldest.getColumn(2).getInt64(), "", oldest.getColumn(4).getString()});
     Gap gap = gap_of(record, Gap::quota);
     if (!record.gap) {
       gap.bytes = row_cost - Outbox::row_bytes;
@@ -325,8 +337,7 @@ void QueueFile::Impl::keep_quota(Lane& lane, std::uint64_t quota) {
   }
   oldest.reset();
   if (!gone || (!grown && rows + 1 == lane.rows)) return;  // a gap alone: nothing smaller is left
-  statements->remove.bind(1, lane.id);
-  statements->remove.bind(2, static_cast<std::int64_t>(gone->to));
+  bind_range(statements->remove, lane, 0, gone->to);
   run(statements->remove);
   lane.bytes = bytes;
   lane.rows = rows;
@@ -434,11 +445,10 @@ std::vector<Record> QueueFile::Impl::read(const Lane& lane, std::uint64_t after_
                                           std::size_t max_bytes) {
   std::vector<Record> records;
   SQLite::Statement& rows = statements->read;
-  rows.bind(1, lane.id);
-  rows.bind(2, static_cast<std::int64_t>(std::min<std::uint64_t>(after_number, INT64_MAX)));
+  bind_range(rows, lane, after_number);
   std::size_t bytes = 0;
   while (bytes < max_bytes && rows.executeStep()) {
-    Record record = decode({rows.getColumn(0).getInt64(), rows.getColumn(1).getInt64(),
+    Record record = decode({rows.getColumn(0).getInt64() % numbers, rows.getColumn(1).getInt64(),
                             rows.getColumn(2).getInt64(), rows.getColumn(3).getString(),
                             rows.getColumn(4).getString()});
     if (record.gap) record.gap = after(*record.gap, after_number);

@@ -206,7 +206,7 @@ TEST_F(OutboxTest, RandomAppendsAcknowledgementsAndRestartsAreAsInTheModel) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(cat("seed ", seed));
   std::mt19937 random(seed);
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 5; ++round) {
     const std::uint64_t quota = 200 + random() % 3000;
     test_support::TempFolder folder;
     const auto make = [&] {
