@@ -159,6 +159,19 @@ std::string document(std::string_view event_id, std::int64_t now_ms,
   return writer.close().close().take();
 }
 
+std::string whole_document(std::int64_t now_ms, const std::map<std::string, TwinRow>& rows) {
+  Writer writer = begin("", now_ms);
+  writer.key("full").raw("true").key("twin").open();
+  for (const auto& [name, row] : rows) {
+    if (row.deleted) continue;
+    writer.key(name).open();
+    write_twin(writer.key("last"), row);
+    write_twin(writer.key("current"), row);
+    writer.close();
+  }
+  return writer.close().close().take();
+}
+
 bool differs(const TwinRow& row) {
   if (row.deleted || !row.expected.present || row.expected.value.empty()) return false;
   return row.expected.value != (row.actual.present ? row.actual.value : "");
@@ -177,6 +190,12 @@ std::string delta(std::string_view event_id, std::int64_t now_ms,
     if (differs(row)) writer.key(name).text(row.expected.value);
   }
   return writer.close().close().take();
+}
+
+std::string node_state(std::int64_t now_ms, std::string_view node, std::string_view state) {
+  Writer writer = begin("", now_ms);
+  writer.key("node").open().key("name").text(node).key("state").text(state).close();
+  return writer.close().take();
 }
 
 std::string state_result(std::string_view event_id, std::int64_t now_ms, std::string_view name,

@@ -28,10 +28,14 @@ std::string error_result(std::string_view event_id, std::int64_t now_ms, int cod
                          std::string_view reason);
 std::string document(std::string_view event_id, std::int64_t now_ms,
                      const std::vector<const Change::Row*>& rows);
+// All current twins, last and current alike, and "full": true: what a broker keeps for late comers.
+std::string whole_document(std::int64_t now_ms, const std::map<std::string, TwinRow>& rows);
 // Whether expected and actual differ, so that the row stands in the delta.
 bool differs(const TwinRow& row);
 std::string delta(std::string_view event_id, std::int64_t now_ms,
                   const std::map<std::string, TwinRow>& rows);
+// Of the node: online while devicetwin is connected, offline from its farewell or its last will.
+std::string node_state(std::int64_t now_ms, std::string_view node, std::string_view state);
 std::string state_result(std::string_view event_id, std::int64_t now_ms, std::string_view name,
                          const DeviceState& state);
 
