@@ -17,6 +17,7 @@ namespace {
 
 int code_of(const Status& status) {
   if (status.code() == Code::not_found) return 404;
+  if (status.code() == Code::conflict) return 409;  // KubeEdge defines it and never sends it
   return status.retriable() || status.code() == Code::internal ? 500 : 400;
 }
 
@@ -121,16 +122,20 @@ void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
     return publish(TopicKind::get_result, answer_topic,
                    error_result(request.event_id, now_ms(), 400, request.status.text()));
   }
-  const auto* rows = core_.rows(topic.device);
-  if (rows == nullptr) {
+  const auto rows = core_.rows(topic.device);
+  if (!rows) {
     return publish(
         TopicKind::get_result, answer_topic,
         error_result(request.event_id, now_ms(), 404,
                      cat("Device ", topic.device.to_string(), " not found while getting twin")));
   }
+  std::vector<TwinRow> alive;
+  rows->for_each([&alive](const TwinRow& row) {
+    if (!row.deleted) alive.push_back(row);
+  });
   std::vector<Shown> twins;
-  for (const auto& [name, row] : *rows) {
-    if (!row.deleted) twins.push_back({name, &row});
+  for (const TwinRow& row : alive) {
+    twins.push_back({.name = row.name, .row = &row, .details = request.details});
   }
   publish(TopicKind::get_result, answer_topic, twin_result(request.event_id, now_ms(), twins));
 }
@@ -247,8 +252,8 @@ void Dispatcher::tell_delta(const ObjectId& device, const Rows& rows) {
       changed = (told.erase(after.name) > 0 && retain) || changed;
     }
   }
-  const auto* all = core_.rows(device);
-  if (!changed || all == nullptr) return;
+  const auto all = core_.rows(device);
+  if (!changed || !all) return;
   publish_news(TopicKind::delta, device, "/twin/update/delta", delta(base::uuid(), now_ms(), *all),
                retain);
 }
@@ -286,12 +291,12 @@ void Dispatcher::tell_missed() {
     const ObjectId device = missed_order_.begin()->second;
     missed_order_.erase(missed_order_.begin());
     Missed missed = std::move(missed_.extract(device).mapped());
-    const auto* now = core_.rows(device);
-    if (now == nullptr) continue;
+    const auto now = core_.rows(device);
+    if (!now) continue;
     std::vector<Change::Row> changed;
     for (auto& [name, before] : missed.rows) {
-      const auto row = now->find(name);
-      if (row != now->end()) changed.push_back({std::move(before), row->second});
+      auto row = now->find(name);
+      if (row) changed.push_back({std::move(before), std::move(*row)});
     }
     Rows rows;
     for (const Change::Row& row : changed) rows.push_back(&row);

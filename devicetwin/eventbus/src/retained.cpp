@@ -35,8 +35,8 @@ void Dispatcher::tell_retained() {
     const ObjectId device = *next;
     stale_.erase(next);
     last_retained_ = device;
-    const auto* rows = core_.rows(device);
-    if (rows == nullptr) continue;
+    const auto rows = core_.rows(device);
+    if (!rows) continue;
     publish_news(TopicKind::document, device, "/twin/update/document",
                  whole_document(now_ms(), *rows), true);
   }
