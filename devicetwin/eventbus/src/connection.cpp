@@ -141,10 +141,9 @@ Status Connection::Impl::create(int wanted) {
   }
 }
 
+// Without an error handler: Paho 1.2 calls it on a copy that is gone by then.
 mqtt::ssl_options Connection::Impl::tls_options() const {
-  auto builder =
-      mqtt::ssl_options_builder().enable_server_cert_auth(true).verify(true).error_handler(
-          [box = mailbox](const std::string& text) { box->tls(text); });
+  auto builder = mqtt::ssl_options_builder().enable_server_cert_auth(true).verify(true);
   if (!settings.ca.empty()) builder.trust_store(settings.ca);
   if (!settings.certificate.empty()) {
     builder.key_store(settings.certificate).private_key(settings.key);
@@ -174,7 +173,6 @@ mqtt::connect_options Connection::Impl::options() const {
 }
 
 void Connection::Impl::connect() {
-  mailbox->take_tls();
   try {
     connecting = client->connect(options(), nullptr, connect_told);
   } catch (const mqtt::exception& error) {
@@ -183,7 +181,7 @@ void Connection::Impl::connect() {
 }
 
 void Connection::Impl::refused(int code) {
-  Refusal refusal{code, "", mailbox->take_tls(), tls};
+  Refusal refusal{code, "", tls};
   try {
     if (connecting) connecting->try_wait();
   } catch (const mqtt::exception& error) {

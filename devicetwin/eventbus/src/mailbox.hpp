@@ -25,7 +25,6 @@ struct Mailbox {
   std::mutex mutex;
   std::vector<std::pair<std::uint64_t, bool>> outcomes;  // guarded by mutex: id, delivered
   bool posted = false;                                   // guarded by mutex
-  std::string tls_error;                                 // guarded by mutex: the first since taken
   std::atomic<std::uint64_t> dropped{0};
   std::function<void()> collect;  // on the loop; set before the client starts
   std::weak_ptr<const bool> life;
@@ -45,14 +44,6 @@ struct Mailbox {
     const std::lock_guard guard(mutex);
     posted = false;
     return std::exchange(outcomes, {});
-  }
-  void tls(const std::string& text) {
-    const std::lock_guard guard(mutex);
-    if (tls_error.empty()) tls_error = text;
-  }
-  std::string take_tls() {
-    const std::lock_guard guard(mutex);
-    return std::exchange(tls_error, {});
   }
 };
 

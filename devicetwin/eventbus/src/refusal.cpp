@@ -6,26 +6,6 @@ namespace devicetwin::bus {
 
 using base::cat;
 
-namespace {
-
-// "C0E6…:error:0A000086:SSL routines:function:certificate verify failed:file:line:".
-std::string reason_of(std::string_view tls_error) {
-  const auto parts = base::split(tls_error, ':');
-  return std::string(parts.size() > 5 ? parts[5] : tls_error);
-}
-
-std::string explain_tls(const std::string& error) {
-  const std::string reason = reason_of(error);
-  if (reason.find("verify failed") != std::string::npos) {
-    return cat("has a certificate that our CA did not sign (", reason,
-               "): give the CA's certificate with --mqtt-ca");
-  }
-  return cat("and we do not agree on TLS (", reason,
-             "): check --mqtt-ca, --mqtt-cert, --mqtt-key, and that the URL's port speaks TLS");
-}
-
-}  // namespace
-
 // MQTT 3.1.1, 3.2.2.3: 1; MQTT 5, 3.2.2.2: 132.
 bool is_version_refused(const Refusal& refusal) { return refusal.code == 1 || refusal.code == 132; }
 
@@ -55,14 +35,15 @@ std::string explain(const Refusal& refusal) {
       break;
   }
   if (refusal.code > 0) return cat("refuses us with code ", refusal.code);
-  if (!refusal.tls_error.empty()) return explain_tls(refusal.tls_error);
   if (is_silent(refusal)) {
     return refusal.tls ? "closes the connection: it may want a client certificate (--mqtt-cert, "
                          "--mqtt-key)"
                        : "closes the connection: it may want TLS (ssl://)";
   }
-  return refusal.tls ? "does not answer, or its certificate is not for the URL's host, or it wants "
-                       "a client certificate (--mqtt-cert, --mqtt-key)"
+  // Paho does not tell which of these it was.
+  return refusal.tls ? "does not answer, or TLS fails: its certificate must be signed by the CA of "
+                       "--mqtt-ca and be made for the URL's host, and it may want ours "
+                       "(--mqtt-cert, --mqtt-key)"
                      : "does not answer";
 }
 

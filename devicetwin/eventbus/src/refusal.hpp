@@ -8,10 +8,9 @@ namespace devicetwin::bus {
 
 // What Paho says at the end of a failed connect.
 struct Refusal {
-  int code = -1;          // above 0: the broker's CONNACK code, of MQTT 3.1.1 or 5
-  std::string message;    // Paho's words
-  std::string tls_error;  // OpenSSL's line, where there was one
-  bool tls = false;       // the URL is ssl://
+  int code = -1;        // above 0: the broker's CONNACK code, of MQTT 3.1.1 or 5
+  std::string message;  // Paho's words
+  bool tls = false;     // the URL is ssl://
 };
 
 // The broker speaks no MQTT 5, for certain.
