@@ -8,7 +8,7 @@ TEST_F(CoreTest, DesiredOfTheSpecIsTheExpectedSideOfItsRow) {
   EXPECT_EQ(row("setpoint").expected.value, "21");
   EXPECT_EQ(row("setpoint").expected.version.edge, 1);
   EXPECT_EQ(row("setpoint").type, "float");
-  EXPECT_EQ(core_.rows(boiler_)->count("temperature"), 0u);
+  EXPECT_FALSE(core_.rows(boiler_)->contains("temperature"));
   ASSERT_TRUE(update(device_json("")).ok());
   EXPECT_FALSE(row("setpoint").expected.present);
   EXPECT_EQ(row("setpoint").progress(), Progress::none);
@@ -30,10 +30,13 @@ TEST_F(CoreTest, ReportIsToldOnceAndRepeatsOnlyMoveTheTime) {
   report.properties[0].actual_ms = 1000;
   ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
   EXPECT_EQ(heard_.changes.size(), 1u);
+  loop_.advance(Core::report_window);
   const int writes = journal_.row_writes;
+  ASSERT_GT(writes, 0);
   report.properties[0].actual_ms = 2000;
   ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
   EXPECT_EQ(heard_.changes.size(), 1u);
+  loop_.advance(Core::report_window);
   EXPECT_EQ(journal_.row_writes, writes);
   EXPECT_EQ(row("temperature").actual.time_ms, 2000);
   EXPECT_EQ(row("temperature").actual.version.edge, 1);
@@ -82,7 +85,7 @@ TEST_F(CoreTest, UpdateWithOneBadValueChangesNothing) {
   update.properties.push_back({.name = "count", .actual = "abc"});
   const auto result = update_twin(update);
   EXPECT_EQ(result.status().text(), "the value is not int or integer");
-  EXPECT_EQ(core_.rows(boiler_)->count("temperature"), 0u);
+  EXPECT_FALSE(core_.rows(boiler_)->contains("temperature"));
   EXPECT_TRUE(heard_.changes.empty());
 }
 
@@ -264,4 +267,67 @@ TEST_F(CoreTest, RepeatedStateIsToldOnceAMinute) {
 }
 
 }  // namespace
+TEST_F(CoreTest, ReportsOfAWindowAreOneWriteTheNewest) {
+  make_boiler();
+  const int writes = journal_.row_writes;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(update_twin(actual("temperature", std::to_string(i)), Origin::mapper).ok());
+  }
+  EXPECT_EQ(journal_.row_writes, writes);
+  loop_.advance(Core::report_window);
+  EXPECT_EQ(journal_.row_writes, writes + 1);
+  EXPECT_EQ((journal_.rows[{boiler_, "temperature"}].actual.value), "49");
+  EXPECT_EQ((journal_.rows[{boiler_, "temperature"}].actual.version.edge), 50);
+}
+
+TEST_F(CoreTest, WhoChangedASideAndWhenIsKept) {
+  make_boiler();
+  EXPECT_EQ(row("setpoint").expected.by, "kubernetes");
+  ASSERT_TRUE(update_twin(expected("setpoint", "30"), Origin::mqtt).ok());
+  EXPECT_EQ(row("setpoint").expected.by, "mqtt");
+  TwinUpdate report = actual("temperature", "20");
+  report.actor = "boiler-mapper";
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  EXPECT_EQ(row("temperature").actual.by, "mapper boiler-mapper");
+  const Json outcome =
+      (*core_.status_object(boiler_))["status"]["extensions"]["properties"]["setpoint"];
+  EXPECT_EQ(outcome["origin"], "mqtt");
+  EXPECT_EQ(outcome["since"], base::to_rfc3339(loop_.wall()));
+}
+
+TEST_F(CoreTest, AnUpdateOfAnOldVersionOfASideIsAConflictAndChangesNothing) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(actual("temperature", "1")).ok());
+  const Version seen = row("temperature").actual.version;
+  TwinUpdate first = actual("temperature", "2");
+  first.properties[0].actual_version = seen;
+  ASSERT_TRUE(update_twin(first).ok());
+  TwinUpdate second = actual("temperature", "3");
+  second.properties[0].actual_version = seen;
+  second.properties.push_back({.name = "setpoint", .expected = "77"});
+  EXPECT_EQ(update_twin(second).status().code(), Code::conflict);
+  EXPECT_EQ(row("temperature").actual.value, "2");
+  EXPECT_EQ(row("setpoint").expected.value, "21");
+  TwinUpdate fresh = expected("new", "1");
+  fresh.properties[0].expected_version = Version{0, 1};
+  EXPECT_EQ(update_twin(fresh).status().code(), Code::conflict);
+  fresh.properties[0].expected_version = Version{};
+  EXPECT_TRUE(update_twin(fresh).ok());
+}
+
+TEST_F(CoreTest, ADesiredValueThatTheDeviceChangedIsOverridden) {
+  make_boiler();
+  TwinUpdate report;
+  report.properties.push_back(
+      {.name = "setpoint",
+       .observed = "21",
+       .refusal = Status(Code::conflict, "overridden by the device: reads 5")});
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  EXPECT_EQ(row("setpoint").progress(), Progress::overridden);
+  const Json outcome =
+      (*core_.status_object(boiler_))["status"]["extensions"]["properties"]["setpoint"];
+  EXPECT_EQ(outcome["state"], "overridden");
+  EXPECT_EQ(outcome["reason"], "conflict: overridden by the device: reads 5");
+}
+
 }  // namespace devicetwin::test
