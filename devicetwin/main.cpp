@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "base/text.hpp"
+#include "devicetwin/broker.hpp"
 #include "devicetwin/core.hpp"
 #include "devicetwin/dmi_link.hpp"
 #include "devicetwin/event_bus.hpp"
@@ -26,18 +27,48 @@ struct Flags {
   std::string node = "edge-node";
   std::string kube_address = "127.0.0.1";
   std::uint16_t kube_port = 6550;
-  std::string mqtt = "tcp://127.0.0.1:1883";
-  std::string mqtt_user;
+  std::string mqtt;  // "": a private broker; "none": no event bus
+  std::uint16_t mqtt_port = 1883;
+  std::string mqtt_version = "5";
   std::string mqtt_password_file;
+  std::vector<std::string> mqtt_topics;
+  devicetwin::EventBus::Settings bus;
   std::string log_level = "info";
 };
 
 constexpr const char* footer = R"(
-Files below DIR: devicetwin.db (objects and twins), kubeconfig, token, ca.crt, server.crt, server.key, dmi.sock.
+Files below DIR: devicetwin.db (objects and twins), kubeconfig, token, ca.crt, server.crt, server.key, dmi.sock, mqtt/ (private broker).
 
   kubectl --kubeconfig DIR/kubeconfig get devices,devicemodels,devicestatuses -A
 
 Exit status: 0 ended as told; 1 could not start (the text says why); 2 wrong flags.)";
+
+void add_mqtt(CLI::App& app, Flags& flags) {
+  app.add_option("--mqtt", flags.mqtt,
+                 "URL of the MQTT broker, tcp:// or ssl://; none: no event bus (default: a private "
+                 "Mosquitto on loopback, see DIR/mqtt/README)");
+  app.add_option("--mqtt-port", flags.mqtt_port,
+                 "port of the private broker; taken: the next free one; 0: any free one")
+      ->capture_default_str();
+  app.add_option("--mqtt-version", flags.mqtt_version,
+                 "5 (and 3.1.1 where the broker refuses it) or 3 (3.1.1)")
+      ->check(CLI::IsMember({"3", "5"}))
+      ->capture_default_str();
+  app.add_option("--mqtt-ca", flags.bus.ca,
+                 "PEM file of the CA that signed the broker's certificate (default: the system's)");
+  app.add_option("--mqtt-cert", flags.bus.certificate, "PEM file of our certificate at the broker");
+  app.add_option("--mqtt-key", flags.bus.key, "PEM file of its key");
+  app.add_option("--mqtt-user", flags.bus.user, "user name at the broker (default: none)");
+  app.add_option("--mqtt-password-file", flags.mqtt_password_file,
+                 "file whose first line is the password at the broker");
+  app.add_option(
+         "--mqtt-topic", flags.mqtt_topics,
+         "KIND=QOS[,retain] of what is published, repeatable; KIND: update-result, document, "
+         "delta, get-result, state, membership, node-state (default: 1, not retained; "
+         "node-state 1,retain)")
+      ->allow_extra_args(false)
+      ->check([&flags](const std::string& text) { return flags.bus.policies.set(text).text(); });
+}
 
 int parse(int argc, char** argv, Flags& flags) {
   CLI::App app(
@@ -47,10 +78,7 @@ int parse(int argc, char** argv, Flags& flags) {
       ->capture_default_str();
   app.add_option("--dmi-socket", flags.dmi_socket,
                  "where mappers register (default: DIR/dmi.sock)");
-  app.add_option("--mqtt", flags.mqtt, "the MQTT broker")->capture_default_str();
-  app.add_option("--mqtt-user", flags.mqtt_user, "user name at the broker (default: none)");
-  app.add_option("--mqtt-password-file", flags.mqtt_password_file,
-                 "file whose first line is the password at the broker");
+  add_mqtt(app, flags);
   app.add_option("--node", flags.node, "this node's name")->capture_default_str();
   app.add_option("--kube-address", flags.kube_address, "IP address of the HTTPS endpoint")
       ->capture_default_str();
@@ -74,6 +102,41 @@ int fail(const base::Status& status) {
   return 1;
 }
 
+// Both null with --mqtt none. The bus goes before its broker.
+struct Mqtt {
+  std::unique_ptr<devicetwin::Broker> broker;
+  std::unique_ptr<devicetwin::EventBus> bus;
+};
+
+base::Result<Mqtt> start_mqtt(const Flags& flags, const fs::path& dir, devicetwin::Core& core,
+                              base::IoLoop& loop) {
+  Mqtt mqtt;
+  if (flags.mqtt == "none") return mqtt;
+  devicetwin::EventBus::Settings settings = flags.bus;
+  settings.mqtt_version = flags.mqtt_version == "3" ? 3 : 0;
+  if (flags.mqtt.empty()) {
+    auto broker =
+        devicetwin::Broker::start(loop, {.folder = dir / "mqtt", .port = flags.mqtt_port});
+    if (!broker) return broker.status();
+    mqtt.broker = std::move(*broker);
+    settings.url = mqtt.broker->url();
+    settings.user = mqtt.broker->user();
+    settings.password = mqtt.broker->password();
+    base::log_info(cat("private MQTT broker at ", settings.url, ": ", mqtt.broker->hint()));
+  } else {
+    settings.url = flags.mqtt;
+  }
+  if (!flags.mqtt_password_file.empty()) {
+    const auto password = base::read_file(flags.mqtt_password_file);
+    if (!password) return password.status();
+    settings.password = password->substr(0, password->find('\n'));
+  }
+  auto bus = devicetwin::EventBus::start(core, loop, std::move(settings));
+  if (!bus) return bus.status();
+  mqtt.bus = std::move(*bus);
+  return mqtt;
+}
+
 // The parts, destroyed in reverse: first nobody comes in any more, last the store writes what
 // waits.
 int run(const Flags& flags) {
@@ -95,16 +158,8 @@ int run(const Flags& flags) {
                                                       : fs::absolute(flags.dmi_socket).string();
   auto dmi = devicetwin::DmiLink::start(core, **store, socket, loaded.notes);
   if (!dmi) return fail(dmi.status());
-  devicetwin::EventBus::Settings mqtt;
-  mqtt.url = flags.mqtt;
-  mqtt.user = flags.mqtt_user;
-  if (!flags.mqtt_password_file.empty()) {
-    const auto password = base::read_file(flags.mqtt_password_file);
-    if (!password) return fail(password.status());
-    mqtt.password = password->substr(0, password->find('\n'));
-  }
-  auto bus = devicetwin::EventBus::start(core, loop, std::move(mqtt));
-  if (!bus) return fail(bus.status());
+  auto mqtt = start_mqtt(flags, dir, core, loop);
+  if (!mqtt) return fail(mqtt.status());
   devicetwin::KubeApi::Settings https;
   https.address = flags.kube_address;
   https.port = flags.kube_port;

@@ -1,5 +1,5 @@
 # One executable per part of devicetwin; tests may include a part's own headers (src/).
-foreach(part core store eventbus dmilink kubeapi)
+foreach(part core store outbox upload eventbus broker dmilink kubeapi)
   if(TARGET devicetwin_${part})
     project_test(devicetwin/${part} devicetwin_${part} Threads::Threads)
     if(TARGET devicetwin_${part}_test)
@@ -9,7 +9,7 @@ foreach(part core store eventbus dmilink kubeapi)
   endif()
 endforeach()
 # Brokers, mappers and daemons that die are real ones.
-foreach(part store eventbus dmilink)
+foreach(part store outbox upload eventbus broker dmilink)
   if(TARGET devicetwin_${part}_test)
     target_link_libraries(devicetwin_${part}_test PRIVATE test_support)
   endif()

@@ -17,6 +17,7 @@ namespace {
 
 int code_of(const Status& status) {
   if (status.code() == Code::not_found) return 404;
+  if (status.code() == Code::conflict) return 409;  // KubeEdge defines it and never sends it
   return status.retriable() || status.code() == Code::internal ? 500 : 400;
 }
 
@@ -69,7 +70,8 @@ bool same_on_mqtt(const Change::Row& row) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Core& core, Publish publish) : core_(core), publish_(std::move(publish)) {
+Dispatcher::Dispatcher(Core& core, Publish publish, TopicPolicies policies)
+    : core_(core), publish_(std::move(publish)), policies_(policies), retain_timer_(core.loop()) {
   core.add_outlet(*this);
 }
 
@@ -95,43 +97,47 @@ void Dispatcher::twin_update(const Topic& topic, std::string_view payload) {
   const std::string answer_topic = device_topic(topic.device, topic.bare, "/twin/update/result");
   Request request = parse_update(payload);
   if (!request.status.ok()) {
-    return publish_(answer_topic,
-                    error_result(request.event_id, now_ms(), 400, request.status.text()));
+    return publish(TopicKind::update_result, answer_topic,
+                   error_result(request.event_id, now_ms(), 400, request.status.text()));
   }
   const TwinUpdate asked = request.update;
-  core_.update_twin(topic.device, std::move(request.update), Origin::mqtt,
-                    [this, life = std::weak_ptr(alive_), asked, answer_topic](auto applied) {
-                      if (life.expired()) return;
-                      if (applied.ok()) {
-                        return publish_(answer_topic, twin_result(asked.event_id, now_ms(),
-                                                                  shown(asked, *applied)));
-                      }
-                      const Status status = applied.status();
-                      publish_(answer_topic, error_result(asked.event_id, now_ms(), code_of(status),
-                                                          reason_of(status)));
-                    });
+  core_.update_twin(
+      topic.device, std::move(request.update), Origin::mqtt,
+      [this, life = std::weak_ptr(alive_), asked, answer_topic](auto applied) {
+        if (life.expired()) return;
+        if (applied.ok()) {
+          return publish(TopicKind::update_result, answer_topic,
+                         twin_result(asked.event_id, now_ms(), shown(asked, *applied)));
+        }
+        const Status status = applied.status();
+        publish(TopicKind::update_result, answer_topic,
+                error_result(asked.event_id, now_ms(), code_of(status), reason_of(status)));
+      });
 }
 
 void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
   const std::string answer_topic = device_topic(topic.device, topic.bare, "/twin/get/result");
   const Request request = parse_get(payload, "twin info");
   if (!request.status.ok()) {
-    return publish_(answer_topic,
-                    error_result(request.event_id, now_ms(), 400, request.status.text()));
+    return publish(TopicKind::get_result, answer_topic,
+                   error_result(request.event_id, now_ms(), 400, request.status.text()));
   }
   const auto rows = core_.rows(topic.device);
   if (!rows) {
-    return publish_(answer_topic, error_result(request.event_id, now_ms(), 404,
-                                               cat("Device ", topic.device.to_string(),
-                                                   " not found while getting twin")));
+    return publish(
+        TopicKind::get_result, answer_topic,
+        error_result(request.event_id, now_ms(), 404,
+                     cat("Device ", topic.device.to_string(), " not found while getting twin")));
   }
   std::vector<TwinRow> alive;
   rows->for_each([&alive](const TwinRow& row) {
     if (!row.deleted) alive.push_back(row);
   });
   std::vector<Shown> twins;
-  for (const TwinRow& row : alive) twins.push_back({row.name, &row});
-  publish_(answer_topic, twin_result(request.event_id, now_ms(), twins));
+  for (const TwinRow& row : alive) {
+    twins.push_back({.name = row.name, .row = &row, .details = request.details});
+  }
+  publish(TopicKind::get_result, answer_topic, twin_result(request.event_id, now_ms(), twins));
 }
 
 void Dispatcher::state_update(const Topic& topic, std::string_view payload) {
@@ -152,14 +158,14 @@ void Dispatcher::membership_get(std::string_view payload) {
   const std::string answer_topic = node_topic(core_.node(), "/membership/get/result");
   const Request request = parse_get(payload, "get membership info");
   if (!request.status.ok()) {
-    return publish_(answer_topic,
-                    error_result(request.event_id, now_ms(), 400, request.status.text()));
+    return publish(TopicKind::membership, answer_topic,
+                   error_result(request.event_id, now_ms(), 400, request.status.text()));
   }
   std::vector<Member> members;
   for (const Object* device : core_.list(Kind::device, "")) {
     members.push_back({device->id, core_.state(device->id)});
   }
-  publish_(answer_topic, membership(request.event_id, now_ms(), members));
+  publish(TopicKind::membership, answer_topic, membership(request.event_id, now_ms(), members));
 }
 
 void Dispatcher::changed(const Change& change) {
@@ -174,13 +180,16 @@ void Dispatcher::changed(const Change& change) {
 void Dispatcher::membership_changed(const Change& change) {
   const bool added = change.what == Change::What::added;
   const Member member{change.id, added ? core_.state(change.id) : nullptr};
-  publish_(node_topic(core_.node(), "/membership/updated"),
-           membership_updated(base::uuid(), now_ms(), member, added));
+  publish(TopicKind::membership, node_topic(core_.node(), "/membership/updated"),
+          membership_updated(base::uuid(), now_ms(), member, added));
   if (added) return;
+  clear_retained(change.id);
   bare_.erase(change.id);
   deltas_.erase(change.id);
-  missed_.erase(change.id);
-  missed_states_.erase(change.id);
+  if (const auto missed = missed_.find(change.id); missed != missed_.end()) {
+    missed_order_.erase(missed->second.number);
+    missed_.erase(missed);
+  }
 }
 
 void Dispatcher::twins_changed(const Change& change) {
@@ -191,17 +200,13 @@ void Dispatcher::twins_changed(const Change& change) {
   }
   std::ranges::sort(
       rows, {}, [](const Change::Row* row) -> const auto& { return row->after.name; });
-  if (!listening_) {
-    for (const Change::Row* row : rows) {
-      missed_[change.id].try_emplace(row->after.name, row->before);
-    }
-    if (change.state_changed) missed_states_.insert(change.id);
-    return;
-  }
+  if (!rows.empty()) mark_retained(change.id);
+  if (!listening_) return miss(change, rows);
   if (!rows.empty()) {
     if (change.origin == Origin::mapper) {
-      publish_news(change.id, "/twin/update/result",
-                   twin_result(change.event_id, now_ms(), shown(rows)));
+      publish_news(TopicKind::update_result, change.id, "/twin/update/result",
+                   twin_result(change.event_id, now_ms(), shown(rows)),
+                   policies_.at(TopicKind::update_result).retain);
     }
     tell_document(change.id, change.event_id, rows);
     tell_delta(change.id, rows);
@@ -210,13 +215,32 @@ void Dispatcher::twins_changed(const Change& change) {
   if (change.state_changed && change.origin != Origin::mqtt) tell_state(change.id, false);
 }
 
+void Dispatcher::miss(const Change& change, const Rows& rows) {
+  // A state told over MQTT has been answered already.
+  const bool state = change.state_changed && change.origin != Origin::mqtt;
+  if (rows.empty() && !state) return;
+  Missed& missed = missed_[change.id];
+  if (missed.number == 0) {
+    missed.number = next_missed_++;
+    missed_order_.emplace(missed.number, change.id);
+  }
+  for (const Change::Row* row : rows) {
+    if (!missed.rows.try_emplace(row->after.name, row->before).second) ++conflated_;
+  }
+  missed.state = missed.state || state;
+}
+
+// With retained documents these go out unretained: a difference would replace the whole.
 void Dispatcher::tell_document(const ObjectId& device, const std::string& event_id,
                                const Rows& rows) {
-  publish_news(device, "/twin/update/document", document(event_id, now_ms(), rows));
+  publish_news(TopicKind::document, device, "/twin/update/document",
+               document(event_id, now_ms(), rows), false);
 }
 
 void Dispatcher::tell_delta(const ObjectId& device, const Rows& rows) {
   auto& told = deltas_[device];
+  // What is retained must not go on saying what is over.
+  const bool retain = policies_.at(TopicKind::delta).retain;
   bool changed = false;
   for (const Change::Row* row : rows) {
     const TwinRow& after = row->after;
@@ -225,51 +249,63 @@ void Dispatcher::tell_delta(const ObjectId& device, const Rows& rows) {
       changed = changed || added || entry->second != after.expected.value;
       entry->second = after.expected.value;
     } else {
-      told.erase(after.name);
+      changed = (told.erase(after.name) > 0 && retain) || changed;
     }
   }
   const auto all = core_.rows(device);
   if (!changed || !all) return;
-  publish_news(device, "/twin/update/delta", delta(base::uuid(), now_ms(), *all));
+  publish_news(TopicKind::delta, device, "/twin/update/delta", delta(base::uuid(), now_ms(), *all),
+               retain);
 }
 
 void Dispatcher::tell_state(const ObjectId& device, bool bare) {
   const DeviceState* state = core_.state(device);
   if (state == nullptr || state->state.empty()) return;
   const std::string text = state_result(base::uuid(), now_ms(), device.name, *state);
-  publish_(device_topic(device, bare, "/state/update/result"), text);
+  publish(TopicKind::state, device_topic(device, bare, "/state/update/result"), text);
 }
 
-void Dispatcher::publish_news(const ObjectId& device, std::string_view suffix,
-                              const std::string& text) {
-  publish_(device_topic(device, false, suffix), text);
-  if (bare_.contains(device)) publish_(device_topic(device, true, suffix), text);
+void Dispatcher::publish(TopicKind kind, std::string topic, std::string payload) {
+  publish_({std::move(topic), std::move(payload), policies_.at(kind)});
+}
+
+void Dispatcher::publish_news(TopicKind kind, const ObjectId& device, std::string_view suffix,
+                              const std::string& text, bool retain) {
+  const TopicPolicy policy{policies_.at(kind).qos, retain};
+  publish_({device_topic(device, false, suffix), text, policy});
+  if (bare_.contains(device)) publish_({device_topic(device, true, suffix), text, policy});
 }
 
 void Dispatcher::set_listening(bool listening) {
-  if (listening && !listening_) {
-    listening_ = true;
-    tell_missed();
-  }
+  if (listening == listening_) return;
   listening_ = listening;
+  if (listening_) tell_missed();
+  if (listening_ && !stale_.empty() && !retain_timer_.running()) {
+    retain_timer_.start(retain_delay, [this] { tell_retained(); });
+  }
 }
 
+// publish_ may say that the broker is slow again: the rest waits on.
 void Dispatcher::tell_missed() {
-  for (auto& [device, known] : std::exchange(missed_, {})) {
+  while (listening_ && !missed_order_.empty()) {
+    const ObjectId device = missed_order_.begin()->second;
+    missed_order_.erase(missed_order_.begin());
+    Missed missed = std::move(missed_.extract(device).mapped());
     const auto now = core_.rows(device);
     if (!now) continue;
     std::vector<Change::Row> changed;
-    for (auto& [name, before] : known) {
+    for (auto& [name, before] : missed.rows) {
       auto row = now->find(name);
       if (row) changed.push_back({std::move(before), std::move(*row)});
     }
-    if (changed.empty()) continue;
     Rows rows;
     for (const Change::Row& row : changed) rows.push_back(&row);
-    tell_document(device, "", rows);
-    tell_delta(device, rows);
+    if (!rows.empty()) {
+      tell_document(device, "", rows);
+      tell_delta(device, rows);
+    }
+    if (missed.state) tell_state(device, false);
   }
-  for (const ObjectId& device : std::exchange(missed_states_, {})) tell_state(device, false);
 }
 
 }  // namespace devicetwin::bus

@@ -5,21 +5,24 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <string>
 #include <utility>
 
-namespace devicetwin::bus {
+#include "message.hpp"
 
-struct Message {
-  std::string topic;
-  std::string payload;
-};
+namespace devicetwin::bus {
 
 class Outbox {
  public:
   // A broker this far behind is not slow: what is newest is worth more then.
   static constexpr std::size_t max_messages = 10'000;
   static constexpr std::size_t max_bytes = 16u << 20;
+  // A broker this far behind is slow: news of twins wait as their newest value only, until it has
+  // caught up to below the low mark. Half of the limits: the other half is for answers, which
+  // nothing replaces.
+  static constexpr std::size_t high_messages = max_messages / 2;
+  static constexpr std::size_t high_bytes = max_bytes / 2;
+  static constexpr std::size_t low_messages = high_messages / 4;
+  static constexpr std::size_t low_bytes = high_bytes / 4;
   // Unacknowledged at the broker; twenty are as fast as a thousand on loopback.
   static constexpr std::size_t max_flying = 128;
 
@@ -50,6 +53,14 @@ class Outbox {
     if (auto node = flying_.extract(id)) waiting_.insert(std::move(node));
   }
 
+  // Everything that flies goes back: its client is gone.
+  void failed_all() {
+    waiting_.merge(flying_);
+    flying_.clear();
+  }
+
+  bool above_high() const { return size() >= high_messages || bytes_ >= high_bytes; }
+  bool below_low() const { return size() <= low_messages && bytes_ <= low_bytes; }
   bool empty() const { return waiting_.empty() && flying_.empty(); }
   std::size_t size() const { return waiting_.size() + flying_.size(); }
   std::uint64_t dropped() const { return dropped_; }

@@ -80,24 +80,36 @@ Writer begin(std::string_view event_id, std::int64_t now_ms) {
   return writer;
 }
 
-void write_side(Writer& writer, std::string_view name, const Side& side,
-                const base::Status& status) {
+void write_side(Writer& writer, std::string_view name, const Side& side, const base::Status& status,
+                bool details) {
   if (!side.present || (side.value.empty() && status.ok())) return;
   writer.key(name).open().key("value").text(side.value);
   writer.key("metadata").open().key("timestamp").raw(base::cat(side.time_ms));
   if (!status.ok()) {
     writer.key("status").text(base::name(status.code())).key("reason").text(status.text());
   }
+  if (details && !side.by.empty()) writer.key("origin").text(side.by);
   writer.close().close();
+}
+
+void write_version(Writer& writer, std::string_view name, const Side& side) {
+  if (!side.present) return;
+  writer.key(name).open();
+  writer.key("cloud").raw(base::cat(side.version.cloud));
+  writer.key("edge").raw(base::cat(side.version.edge)).close();
 }
 
 void write_shown(Writer& writer, const Shown& shown) {
   const TwinRow& row = *shown.row;
   writer.open();
-  if (shown.expected) write_side(writer, "expected", row.expected, base::Status());
-  if (shown.actual) write_side(writer, "actual", row.actual, row.quality);
+  if (shown.expected) write_side(writer, "expected", row.expected, base::Status(), shown.details);
+  if (shown.actual) write_side(writer, "actual", row.actual, row.quality, shown.details);
   writer.key("optional").raw(row.optional ? "true" : "false");
   if (shown.type) writer.key("metadata").open().key("type").text(row.type).close();
+  if (shown.details) {
+    write_version(writer, "expected_version", row.expected);
+    write_version(writer, "actual_version", row.actual);
+  }
   writer.close();
 }
 
@@ -159,13 +171,25 @@ std::string document(std::string_view event_id, std::int64_t now_ms,
   return writer.close().close().take();
 }
 
+std::string whole_document(std::int64_t now_ms, const Twins& rows) {
+  Writer writer = begin("", now_ms);
+  writer.key("full").raw("true").key("twin").open();
+  rows.for_each([&writer](const TwinRow& row) {
+    if (row.deleted) return;
+    writer.key(row.name).open();
+    write_twin(writer.key("last"), row);
+    write_twin(writer.key("current"), row);
+    writer.close();
+  });
+  return writer.close().close().take();
+}
+
 bool differs(const TwinRow& row) {
   if (row.deleted || !row.expected.present || row.expected.value.empty()) return false;
   return row.expected.value != (row.actual.present ? row.actual.value : "");
 }
 
-std::string delta(std::string_view event_id, std::int64_t now_ms,
-                  const Twins& rows) {
+std::string delta(std::string_view event_id, std::int64_t now_ms, const Twins& rows) {
   Writer writer = begin(event_id, now_ms);
   writer.key("twin").open();
   std::vector<std::pair<std::string, std::string>> different;
@@ -177,6 +201,12 @@ std::string delta(std::string_view event_id, std::int64_t now_ms,
   writer.close().key("delta").open();
   for (const auto& [name, value] : different) writer.key(name).text(value);
   return writer.close().close().take();
+}
+
+std::string node_state(std::int64_t now_ms, std::string_view node, std::string_view state) {
+  Writer writer = begin("", now_ms);
+  writer.key("node").open().key("name").text(node).key("state").text(state).close();
+  return writer.close().take();
 }
 
 std::string state_result(std::string_view event_id, std::int64_t now_ms, std::string_view name,

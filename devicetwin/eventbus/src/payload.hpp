@@ -19,6 +19,7 @@ struct Shown {
   bool expected = true;
   bool actual = true;
   bool type = true;
+  bool details = false;  // versions of the sides and who set them, as a twin/get may ask for
 };
 
 // A side with an empty value is left out, as by KubeEdge, unless it says why it is empty.
@@ -28,10 +29,13 @@ std::string error_result(std::string_view event_id, std::int64_t now_ms, int cod
                          std::string_view reason);
 std::string document(std::string_view event_id, std::int64_t now_ms,
                      const std::vector<const Change::Row*>& rows);
+// All current twins, last and current alike, and "full": true: what a broker keeps for late comers.
+std::string whole_document(std::int64_t now_ms, const Twins& rows);
 // Whether expected and actual differ, so that the row stands in the delta.
 bool differs(const TwinRow& row);
-std::string delta(std::string_view event_id, std::int64_t now_ms,
-                  const Twins& rows);
+std::string delta(std::string_view event_id, std::int64_t now_ms, const Twins& rows);
+// Of the node: online while devicetwin is connected, offline from its farewell or its last will.
+std::string node_state(std::int64_t now_ms, std::string_view node, std::string_view state);
 std::string state_result(std::string_view event_id, std::int64_t now_ms, std::string_view name,
                          const DeviceState& state);
 

@@ -68,6 +68,23 @@ Status read_side(const Json& twin, std::string_view key, const std::string& name
   return Status();
 }
 
+// {"cloud": 0, "edge": 3}; a number that is absent is 0, as Go has it.
+bool read_version(const Json& twin, std::string_view key, std::optional<Version>& out) {
+  const Json* version = find(twin, key);
+  if (version == nullptr) return true;
+  if (!version->is_object()) return false;
+  Version read;
+  for (const auto& [name, number] :
+       {std::pair("cloud", &read.cloud), std::pair("edge", &read.edge)}) {
+    const Json* value = find(*version, name);
+    if (value == nullptr) continue;
+    if (!value->is_number_integer()) return false;
+    *number = value->get<std::int64_t>();
+  }
+  out = read;
+  return true;
+}
+
 Status read_property(const std::string& name, const Json& twin, Property& property) {
   property.name = name;
   if (!is_key(name)) return Status(Code::invalid, bad_key);
@@ -79,6 +96,10 @@ Status read_property(const std::string& name, const Json& twin, Property& proper
   for (const auto& [key, side] :
        {std::pair("expected", &property.expected), std::pair("actual", &property.actual)}) {
     if (const Status status = read_side(twin, key, name, *side); !status.ok()) return status;
+  }
+  for (const auto& [key, version] : {std::pair("expected_version", &property.expected_version),
+                                     std::pair("actual_version", &property.actual_version)}) {
+    if (!read_version(twin, key, *version)) return wrong();
   }
   if (const Json* optional = find(twin, "optional")) {
     if (!optional->is_boolean()) return wrong();
@@ -138,7 +159,11 @@ Request parse_get(std::string_view payload, std::string_view what) {
     return request;
   }
   const auto json = dmi::parse_json(payload);
-  if (json && json->is_object() && read_text(*json, "event_id", request.event_id)) return request;
+  if (json && json->is_object() && read_text(*json, "event_id", request.event_id)) {
+    const Json* versions = find(*json, "versions");
+    request.details = versions != nullptr && versions->is_boolean() && versions->get<bool>();
+    return request;
+  }
   const std::string why = !json ? json.status().text() : "not an object with a text event_id";
   // The beginning is enough to know one's own message by; is_utf8 keeps the answer JSON.
   const std::string_view start = payload.substr(0, 64);

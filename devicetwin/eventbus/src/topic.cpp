@@ -52,4 +52,12 @@ const std::vector<std::string>& subscriptions() {
   return topics;
 }
 
+const std::vector<std::string>& retained_documents() {
+  static const std::vector<std::string> topics = {
+      "$hw/events/device/+/+/twin/update/document",
+      "$hw/events/device/+/twin/update/document",
+  };
+  return topics;
+}
+
 }  // namespace devicetwin::bus

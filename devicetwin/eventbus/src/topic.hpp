@@ -31,5 +31,7 @@ std::string device_topic(const dmi::ObjectId& device, bool bare, std::string_vie
 std::string node_topic(std::string_view node, std::string_view suffix);
 // What to subscribe to, with QoS 1.
 const std::vector<std::string>& subscriptions();
+// Where documents of devices may be retained, in both forms.
+const std::vector<std::string>& retained_documents();
 
 }  // namespace devicetwin::bus

@@ -12,10 +12,7 @@ namespace devicetwin::bus::test {
 using dmi::Json;
 using dmi::ObjectId;
 
-struct Published {
-  std::string topic;
-  std::string payload;
-};
+using Published = Message;
 
 class DispatcherTest : public devicetwin::test::CoreTest {
  protected:
@@ -40,9 +37,7 @@ class DispatcherTest : public devicetwin::test::CoreTest {
   static Json json(const Published& message) { return Json::parse(message.payload); }
 
   std::vector<Published> sent_;
-  Dispatcher dispatcher_{core_, [this](std::string topic, std::string payload) {
-                           sent_.push_back({std::move(topic), std::move(payload)});
-                         }};
+  Dispatcher dispatcher_{core_, [this](Message message) { sent_.push_back(std::move(message)); }};
 };
 
 using Tails = std::vector<std::string>;

@@ -1,8 +1,9 @@
-// The event bus: KubeEdge's MQTT topics and payloads on an external broker (docs/mqtt.md). An
+// The event bus: KubeEdge's MQTT topics and payloads on a broker (docs/mqtt.md). An
 // outlet of Core: what changes there is published, what clients publish becomes verbs. Belongs to
 // the loop; Paho's threads only post to it. Never blocks but in the destructor.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,36 +11,48 @@
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
+#include "devicetwin/topic_policy.hpp"
 
 namespace devicetwin {
 
 class EventBus {
  public:
   struct Settings {
-    std::string url = "tcp://127.0.0.1:1883";
+    std::string url = "tcp://127.0.0.1:1883";  // ssl://… for TLS; the server is verified always
+    std::string ca;           // PEM file of the CA that signed the broker; "": the system's
+    std::string certificate;  // PEM files of ours, for mutual TLS; "": none
+    std::string key;
     std::string user;  // "": no user and no password
     std::string password;
     std::string client_id;  // "": "devicetwin-" and the node's name
     // The broker keeps our subscriptions and what was published while we were away.
     bool persistent_session = true;
+    // For how long, with MQTT 5; with 3.1.1 the broker decides.
+    std::chrono::seconds session_expiry = std::chrono::hours(24);
+    int mqtt_version = 0;  // 5; 3: 3.1.1; 0: 5, and 3.1.1 where the broker refuses it
+    TopicPolicies policies = {};
   };
   struct Counters {
     std::uint64_t received = 0;
     std::uint64_t ignored = 0;  // topics of nobody here, among them twin/cloud_updated
     std::uint64_t published = 0;
+    std::uint64_t conflated = 0;    // changes that a newer one replaced while nobody could hear
+    std::uint64_t slow = 0;         // times the broker fell behind
     std::uint64_t dropped_in = 0;   // the loop was full
     std::uint64_t dropped_out = 0;  // the outbox was full: oldest first
   };
 
   // Adds itself to core's outlets; core and loop outlive it, and core makes no verb after it.
   // Returns at once, whether the broker is there or not: it is tried again after 0.5, 1, 2 … 10 s
-  // for ever. invalid: url is none of Paho's forms.
+  // for ever. invalid: url is none of Paho's forms, or the files for TLS do not fit.
   static base::Result<std::unique_ptr<EventBus>> start(Core& core, base::Loop& loop,
                                                        Settings settings);
-  // Publishes what is queued for at most 1 s, and disconnects.
+  // Publishes what the broker was given and that the node is offline, for at most 1 s, and
+  // disconnects.
   ~EventBus();
 
   bool connected() const;
+  int mqtt_version() const;  // 5 or 3: what is spoken, or tried next
   Counters counters() const;
 
  private:

@@ -1,0 +1,317 @@
+#include "connection.hpp"
+
+#include "base/backoff.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "mailbox.hpp"
+#include "outbox.hpp"
+#include "refusal.hpp"
+
+namespace devicetwin::bus {
+
+using base::cat;
+using base::Code;
+using base::Status;
+
+namespace {
+
+constexpr auto first_wait = std::chrono::milliseconds(500);
+constexpr auto most_wait = std::chrono::milliseconds(10'000);
+// The broker calls us dead after one and a half of these without a word.
+constexpr auto keep_alive = std::chrono::seconds(20);
+constexpr auto connect_timeout = std::chrono::seconds(5);
+constexpr auto farewell_wait = std::chrono::seconds(1);
+
+// Paho's words for what KubeEdge's configuration also calls mqtt:// and tls://.
+std::string paho_url(const std::string& url) {
+  for (const auto& [from, to] : {std::pair("mqtt://", "tcp://"), std::pair("mqtts://", "ssl://"),
+                                 std::pair("tls://", "ssl://")}) {
+    if (url.starts_with(from)) return to + url.substr(std::string_view(from).size());
+  }
+  return url;
+}
+
+Status readable(const std::string& flag, const std::string& file) {
+  if (file.empty()) return Status();
+  const auto content = base::read_file(file);
+  return content ? Status()
+                 : Status(content.status().code(), cat(flag, ": ", content.status().text()));
+}
+
+Status check_tls(const EventBus::Settings& settings, bool tls) {
+  const bool any = !settings.ca.empty() || !settings.certificate.empty() || !settings.key.empty();
+  if (any && !tls) {
+    return Status(
+        Code::invalid,
+        cat("--mqtt-ca, --mqtt-cert and --mqtt-key need an ssl:// URL, not ", settings.url));
+  }
+  if (settings.certificate.empty() != settings.key.empty()) {
+    return Status(Code::invalid, "--mqtt-cert and --mqtt-key go together: one of them is missing");
+  }
+  for (const auto& [flag, file] :
+       {std::pair("--mqtt-ca", &settings.ca), std::pair("--mqtt-cert", &settings.certificate),
+        std::pair("--mqtt-key", &settings.key)}) {
+    if (const Status status = readable(flag, *file); !status.ok()) return status;
+  }
+  return Status();
+}
+
+}  // namespace
+
+struct Connection::Impl {
+  base::Loop& loop;
+  EventBus::Settings settings;
+  Message will;
+  Events events;
+  bool tls;
+  int version;  // of client
+  std::vector<std::string> subscriptions;
+  std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
+  std::shared_ptr<Mailbox> mailbox;
+  Deliveries deliveries;
+  Told connect_told;
+  Told subscribe_told;
+  Told retained_told;
+  std::vector<std::string> retained;
+  base::Timer retry;
+  base::Backoff backoff;
+  bool connected = false;
+  std::string said;  // the last reason for being away that was logged
+  mqtt::token_ptr connecting;
+  // Last: its destructor ends the callbacks that use what is above.
+  std::unique_ptr<mqtt::async_client> client;
+
+  Impl(base::Loop& owner, const EventBus::Settings& wanted, Message last_will, Events told)
+      : loop(owner),
+        settings(wanted),
+        will(std::move(last_will)),
+        events(std::move(told)),
+        tls(paho_url(wanted.url).starts_with("ssl://")),
+        version(wanted.mqtt_version == 3 ? 3 : 5),
+        mailbox(std::make_shared<Mailbox>(owner)),
+        deliveries(mailbox),
+        connect_told(mailbox, [this](int code) { code == 0 ? subscribe() : refused(code); }),
+        subscribe_told(mailbox, [this](int code) { code == 0 ? ready() : unsubscribed(); }),
+        retained_told(mailbox, [this](int code) { forget_retained(code); }),
+        retry(owner),
+        backoff(first_wait, most_wait,
+                static_cast<std::uint32_t>(owner.wall().time_since_epoch().count())) {
+    mailbox->life = alive;
+    mailbox->collect = [this] {
+      for (const auto& [id, delivered] : mailbox->take()) events.outcome(id, delivered);
+      events.settled();
+    };
+  }
+
+  Status create(int wanted);
+  mqtt::connect_options options() const;
+  mqtt::ssl_options tls_options() const;
+  void connect();
+  void refused(int code);
+  void subscribe();
+  void unsubscribed();
+  void ready();
+  void lost();
+  void away(const std::string& why);
+  void forget_retained(int code);
+};
+
+Status Connection::Impl::create(int wanted) {
+  try {
+    mqtt::create_options options;
+    options.set_mqtt_verison(wanted == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1);  // Paho 1.2's name
+    client.reset();
+    client = std::make_unique<mqtt::async_client>(paho_url(settings.url), settings.client_id,
+                                                  options, nullptr);
+    version = wanted;
+    client->set_message_callback([box = mailbox, this](mqtt::const_message_ptr message) {
+      const bool posted = box->post([this, message] {
+        const auto& payload = message->get_payload_ref();
+        events.message(message->get_topic(), {payload.data(), payload.size()},
+                       message->is_retained());
+      });
+      if (!posted) ++box->dropped;
+    });
+    client->set_connection_lost_handler(
+        [box = mailbox, this](const std::string&) { box->post([this] { lost(); }); });
+    return Status();
+  } catch (const mqtt::exception& error) {
+    return Status(Code::invalid, cat("MQTT broker ", settings.url, ": ", error.what()));
+  }
+}
+
+// Without an error handler: Paho 1.2 calls it on a copy that is gone by then.
+mqtt::ssl_options Connection::Impl::tls_options() const {
+  auto builder = mqtt::ssl_options_builder().enable_server_cert_auth(true).verify(true);
+  if (!settings.ca.empty()) builder.trust_store(settings.ca);
+  if (!settings.certificate.empty()) {
+    builder.key_store(settings.certificate).private_key(settings.key);
+  }
+  return builder.finalize();
+}
+
+mqtt::connect_options Connection::Impl::options() const {
+  auto builder =
+      mqtt::connect_options_builder()
+          .keep_alive_interval(keep_alive)
+          .connect_timeout(connect_timeout)
+          .max_inflight(static_cast<int>(Outbox::max_flying))
+          .will(mqtt::message(will.topic, will.payload, will.policy.qos, will.policy.retain));
+  if (version == 5) {
+    builder.mqtt_version(MQTTVERSION_5).clean_start(!settings.persistent_session);
+    const auto expiry = std::chrono::seconds(settings.persistent_session ? settings.session_expiry
+                                                                         : std::chrono::seconds(0));
+    builder.properties(
+        {{mqtt::property::SESSION_EXPIRY_INTERVAL, static_cast<std::int32_t>(expiry.count())}});
+  } else {
+    builder.mqtt_version(MQTTVERSION_3_1_1).clean_session(!settings.persistent_session);
+  }
+  if (!settings.user.empty()) builder.user_name(settings.user).password(settings.password);
+  if (tls) builder.ssl(tls_options());
+  return builder.finalize();
+}
+
+void Connection::Impl::connect() {
+  try {
+    connecting = client->connect(options(), nullptr, connect_told);
+  } catch (const mqtt::exception& error) {
+    away(cat("cannot be tried: ", error.what()));
+  }
+}
+
+void Connection::Impl::refused(int code) {
+  Refusal refusal{code, "", tls};
+  try {
+    if (connecting) connecting->try_wait();
+  } catch (const mqtt::exception& error) {
+    refusal.message = error.get_message();
+  }
+  const bool may_change = settings.mqtt_version == 0;
+  if (may_change && is_version_refused(refusal) && version == 5) {
+    base::log_info(cat("MQTT broker ", settings.url, " speaks no MQTT 5: using 3.1.1"));
+    events.renewed();
+    if (create(3).ok()) return connect();
+  }
+  away(explain(refusal));
+  // Certain only when it works: so the next try is with the other version, and then back.
+  if (may_change && is_silent(refusal)) {
+    events.renewed();
+    if (const Status status = create(version == 5 ? 3 : 5); !status.ok()) {
+      base::log_error(status.text());
+    }
+  }
+}
+
+void Connection::Impl::subscribe() {
+  const auto collection = std::make_shared<const mqtt::string_collection>(subscriptions);
+  try {
+    client->subscribe(collection, mqtt::iasync_client::qos_collection(subscriptions.size(), 1),
+                      nullptr, subscribe_told);
+  } catch (const mqtt::exception& error) {
+    unsubscribed();
+  }
+}
+
+// Connected, but of no use.
+void Connection::Impl::unsubscribed() {
+  try {
+    client->disconnect(0);
+  } catch (const mqtt::exception&) {
+    // It is gone already, which is what was asked for.
+  }
+  away("refuses our subscriptions: its access list must allow them to our user");
+}
+
+void Connection::Impl::ready() {
+  connected = true;
+  backoff.reset();
+  said.clear();
+  base::log_info(cat("connected to the MQTT broker ", settings.url, " with MQTT ",
+                     version == 5 ? "5" : "3.1.1"));
+  events.up();
+}
+
+void Connection::Impl::lost() {
+  // It may come back as a newer one.
+  const bool fallen_back = settings.mqtt_version == 0 && version == 3;
+  away("is gone");
+  if (!fallen_back) return;
+  events.renewed();
+  if (const Status status = create(5); !status.ok()) base::log_error(status.text());
+}
+
+void Connection::Impl::away(const std::string& why) {
+  connected = false;
+  if (std::exchange(said, why) != why) {
+    base::log_warning(
+        cat("MQTT broker ", settings.url, " ", why, "; trying again until it answers"));
+  }
+  events.down();
+  if (!retry.running()) retry.start(backoff.next(), [this] { connect(); });
+}
+
+// The broker has sent, or queued for us, all it retains: MQTT 3.1.1, 3.8.4.
+void Connection::Impl::forget_retained(int code) {
+  if (code != 0) return;
+  try {
+    client->unsubscribe(std::make_shared<const mqtt::string_collection>(retained));
+  } catch (const mqtt::exception&) {
+    // Disconnected. The session would go on with them: they are read again and given up then.
+  }
+}
+
+Connection::Connection(base::Loop& loop, const EventBus::Settings& settings, Message will,
+                       Events events)
+    : impl_(std::make_unique<Impl>(loop, settings, std::move(will), std::move(events))) {}
+
+Connection::~Connection() { impl_->alive.reset(); }
+
+Status Connection::start(std::vector<std::string> subscriptions) {
+  impl_->subscriptions = std::move(subscriptions);
+  if (const Status status = check_tls(impl_->settings, impl_->tls); !status.ok()) return status;
+  if (const Status status = impl_->create(impl_->version); !status.ok()) return status;
+  impl_->connect();
+  return Status();
+}
+
+bool Connection::publish(std::uint64_t id, const Message& message) {
+  try {
+    impl_->client->publish(mqtt::make_message(message.topic, message.payload, message.policy.qos,
+                                              message.policy.retain),
+                           reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)),
+                           impl_->deliveries);
+    return true;
+  } catch (const mqtt::exception&) {
+    return false;  // Paho's buffer is full, or it is disconnected
+  }
+}
+
+void Connection::read_retained(const std::vector<std::string>& topics) {
+  impl_->retained = topics;
+  try {
+    impl_->client->subscribe(std::make_shared<const mqtt::string_collection>(topics),
+                             mqtt::iasync_client::qos_collection(topics.size(), 1), nullptr,
+                             impl_->retained_told);
+  } catch (const mqtt::exception&) {
+    // Disconnected again.
+  }
+}
+
+void Connection::close(const Message& farewell) {
+  impl_->alive.reset();
+  if (!impl_->client || !impl_->client->is_connected()) return;
+  try {
+    if (impl_->connected) publish(0, farewell);
+    impl_->client->disconnect(static_cast<int>(std::chrono::milliseconds(farewell_wait).count()))
+        ->wait_for(2 * farewell_wait);
+  } catch (const mqtt::exception&) {
+    // The broker went first.
+  }
+}
+
+bool Connection::connected() const { return impl_->connected; }
+int Connection::version() const { return impl_->version; }
+std::uint64_t Connection::dropped_in() const { return impl_->mailbox->dropped; }
+
+}  // namespace devicetwin::bus
