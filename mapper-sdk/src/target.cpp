@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "dmi/history_rule.hpp"
 #include "refine.hpp"
 
 namespace mapper {
@@ -107,13 +108,25 @@ void take_write_once(Point& point, Mistakes& mistakes) {
 }
 
 // path: "properties.temp", with the device in front or without.
+// The edge core's keys: checked here, because a wrong one must not pass unseen, and taken away, so
+// that no driver need know them.
+dmi::Config take_history(dmi::Config visitor, Mistakes& mistakes) {
+  if (!visitor.has(dmi::history_age_key) && !visitor.has(dmi::history_count_key)) return visitor;
+  const auto rule = dmi::read_history_rule(visitor, {});
+  if (!rule) mistakes.push_back(rule.status());
+  dmi::Json config = visitor.json();
+  config.erase(std::string(dmi::history_age_key));
+  config.erase(std::string(dmi::history_count_key));
+  return dmi::Config(std::move(config), visitor.path());
+}
+
 Point make_point(const dmi::DeviceProperty& property, std::size_t index, const std::string& path,
                  dmi::Config visitor, const dmi::DeviceModel& model, Mistakes& mistakes) {
   Point point;
   point.index = index;
   point.name = property.name;
   point.cycle = default_cycle;
-  point.visitor = std::move(visitor);
+  point.visitor = take_history(std::move(visitor), mistakes);
   const dmi::ModelProperty* described = model.find(property.name);
   if (described == nullptr) {
     mistakes.push_back(invalid(path, cat("model ", model.id.to_string(), " has no such property")));
