@@ -12,7 +12,7 @@ namespace {
 // Whether an object's JSON text may have one of the keys: most have not, and are not parsed.
 bool may_ask(const Object* object) {
   if (object == nullptr) return false;
-  const std::string& text = *object->text;
+  const std::string text = object->text.str();
   return text.find(dmi::history_age_key) != text.npos ||
          text.find(dmi::history_count_key) != text.npos;
 }
