@@ -7,6 +7,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cassert>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <optional>
@@ -35,6 +36,75 @@ std::string to_rfc3339(Time time) {
   gmtime_r(&seconds, &parts);
   char text[64];
   return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts));
+}
+
+namespace {
+
+// count digits at the start of text, which they leave; -1: others stand there.
+int take_digits(std::string_view& text, std::size_t count) {
+  int number = 0;
+  if (text.size() < count) return -1;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (text[i] < '0' || text[i] > '9') return -1;
+    number = number * 10 + (text[i] - '0');
+  }
+  text.remove_prefix(count);
+  return number;
+}
+
+bool take(std::string_view& text, std::string_view any_of) {
+  if (text.empty() || any_of.find(text.front()) == any_of.npos) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// "Z" or "+01:30"; nothing may follow.
+bool take_offset(std::string_view text, int& minutes) {
+  minutes = 0;
+  if (text.size() == 1) return take(text, "Zz");
+  const bool west = text.starts_with('-');
+  if (!take(text, "+-")) return false;
+  const int hour = take_digits(text, 2);
+  const int minute = take(text, ":") ? take_digits(text, 2) : -1;
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || !text.empty()) return false;
+  minutes = (hour * 60 + minute) * (west ? -1 : 1);
+  return true;
+}
+
+}  // namespace
+
+// RFC 3339 section 5.6; a leap second is the next minute's first.
+bool from_rfc3339(std::string_view text, std::int64_t& ms) {
+  const int year = take_digits(text, 4);
+  const int month = take(text, "-") ? take_digits(text, 2) : -1;
+  const int day = take(text, "-") ? take_digits(text, 2) : -1;
+  const int hour = take(text, "Tt ") ? take_digits(text, 2) : -1;
+  const int minute = take(text, ":") ? take_digits(text, 2) : -1;
+  const int second = take(text, ":") ? take_digits(text, 2) : -1;
+  const std::chrono::year_month_day date(std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day)));
+  if (year < 1970 || month < 1 || day < 1 || !date.ok() || hour < 0 || hour > 23 || minute < 0 ||
+      minute > 59 || second < 0 || second > 60) {
+    return false;
+  }
+  std::int64_t fraction = 0;
+  if (take(text, ".")) {
+    std::size_t digits = 0;
+    for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; ++digits) {
+      if (digits < 3) fraction = fraction * 10 + (text.front() - '0');
+      text.remove_prefix(1);
+    }
+    if (digits == 0) return false;
+    for (; digits < 3; ++digits) fraction *= 10;
+  }
+  int offset = 0;
+  if (!take_offset(text, offset)) return false;
+  const auto days = std::chrono::sys_days(date).time_since_epoch();
+  const std::int64_t minutes =
+      std::chrono::duration_cast<std::chrono::minutes>(days).count() + hour * 60 + minute - offset;
+  ms = (minutes * 60 + second) * 1000 + fraction;
+  return true;
 }
 
 void Timer::start(Duration delay, Loop::Task task) {

@@ -1,10 +1,14 @@
 #include "target.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <unordered_set>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "dmi/history_rule.hpp"
+#include "dmi/pace_rule.hpp"
 #include "refine.hpp"
 
 namespace mapper {
@@ -107,13 +111,32 @@ void take_write_once(Point& point, Mistakes& mistakes) {
 }
 
 // path: "properties.temp", with the device in front or without.
+// The edge core's keys: checked here, because a wrong one must not pass unseen, and taken away, so
+// that no driver need know them.
+dmi::Config take_edge_keys(dmi::Config visitor, Mistakes& mistakes) {
+  constexpr std::string_view keys[] = {dmi::history_age_key, dmi::history_count_key,
+                                       dmi::deadband_key, dmi::min_interval_key,
+                                       dmi::max_interval_key};
+  if (std::none_of(std::begin(keys), std::end(keys),
+                   [&](std::string_view key) { return visitor.json().contains(key); })) {
+    return visitor;
+  }
+  if (const auto rule = dmi::read_history_rule(visitor, {}); !rule) {
+    mistakes.push_back(rule.status());
+  }
+  if (const auto rule = dmi::read_pace_rule(visitor); !rule) mistakes.push_back(rule.status());
+  dmi::Json config = visitor.json();
+  for (const std::string_view key : keys) config.erase(std::string(key));
+  return dmi::Config(std::move(config), visitor.path());
+}
+
 Point make_point(const dmi::DeviceProperty& property, std::size_t index, const std::string& path,
                  dmi::Config visitor, const dmi::DeviceModel& model, Mistakes& mistakes) {
   Point point;
   point.index = index;
   point.name = property.name;
   point.cycle = default_cycle;
-  point.visitor = std::move(visitor);
+  point.visitor = take_edge_keys(std::move(visitor), mistakes);
   const dmi::ModelProperty* described = model.find(property.name);
   if (described == nullptr) {
     mistakes.push_back(invalid(path, cat("model ", model.id.to_string(), " has no such property")));

@@ -49,6 +49,13 @@ class Response {
   virtual void on_closed(std::function<void()> closed) = 0;
 };
 
+// What a GET answers with 200.
+struct Page {
+  std::string content_type;
+  std::string body;
+  Response::Headers headers = {};
+};
+
 struct Options {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;       // 0: any free one, see Server::port()

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace boost::asio {
@@ -26,6 +27,9 @@ std::int64_t to_ms(Time time);
 Time from_ms(std::int64_t ms);
 // "2026-11-22T19:27:29Z" (seconds) — the form Kubernetes uses.
 std::string to_rfc3339(Time time);
+// The way back, with a fraction and any offset: milliseconds since 1970. false: not such a time
+// of the years 1970 to 9999; ms is untouched.
+bool from_rfc3339(std::string_view text, std::int64_t& ms);
 
 class Loop {
  public:

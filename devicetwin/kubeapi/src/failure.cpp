@@ -114,6 +114,23 @@ Failure too_many(std::string message) {
 
 Failure unauthorized() { return {401, "Unauthorized", "Unauthorized", nullptr, ""}; }
 
+Failure only_get() { return {405, "MethodNotAllowed", "this path is read with GET", nullptr, ""}; }
+
+Failure failure_of(const base::Status& status) {
+  switch (status.code()) {
+    case Code::not_found:
+      return {404, "NotFound", status.text(), nullptr, ""};
+    case Code::invalid:
+      return bad_request(status.text());
+    case Code::out_of_range:
+      return {413, "RequestEntityTooLarge", status.text(), nullptr, ""};
+    case Code::unavailable:
+      return {503, "ServiceUnavailable", status.text(), nullptr, ""};
+    default:
+      return {500, "InternalError", cat("Internal error occurred: ", status.text()), nullptr, ""};
+  }
+}
+
 Failure failure_of(const base::Status& status, const Resource& resource, std::string_view name,
                    bool creating) {
   switch (status.code()) {

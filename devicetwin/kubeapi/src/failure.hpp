@@ -37,9 +37,12 @@ Failure unsupported_media_type(std::string message);
 Failure gone(std::string message);
 Failure too_many(std::string message);
 Failure unauthorized();
+Failure only_get();  // of a path that is no resource
 
 // What Core said to a verb. creating: a conflict means that the object exists.
 Failure failure_of(const base::Status& status, const Resource& resource, std::string_view name,
                    bool creating);
+// What a path that is no resource said.
+Failure failure_of(const base::Status& status);
 
 }  // namespace devicetwin::kube

@@ -54,6 +54,7 @@ struct KubeApi::Impl {
   void handle(const Request& request, const ResponsePtr& response);
   // What needs no token: it tells nothing of the devices.
   bool handle_public(const Request& request, const ResponsePtr& response);
+  bool handle_route(const Request& request, const ResponsePtr& response);
 
   Core& core;
   Settings settings;
@@ -79,6 +80,23 @@ bool KubeApi::Impl::handle_public(const Request& request, const ResponsePtr& res
   return true;
 }
 
+bool KubeApi::Impl::handle_route(const Request& request, const ResponsePtr& response) {
+  for (const Route& route : settings.routes) {
+    const bool below = request.path.starts_with(cat(route.prefix, '/'));
+    if (request.path != route.prefix && !below) continue;
+    if (request.method != "GET" && request.method != "HEAD") {
+      send(response, kube::only_get());
+    } else {
+      route.get(request, [response](Result<base::http::Page> page) {
+        if (!page.ok()) return send(response, kube::failure_of(page.status()));
+        response->send(200, page->content_type, std::move(page->body), std::move(page->headers));
+      });
+    }
+    return true;
+  }
+  return false;
+}
+
 void KubeApi::Impl::handle(const Request& request, const ResponsePtr& response) {
   if (handle_public(request, response)) return;
   if (!identity.accepts(request.header("authorization"))) {
@@ -87,6 +105,7 @@ void KubeApi::Impl::handle(const Request& request, const ResponsePtr& response) 
   if (const auto place = kube::place_of(request.path)) {
     return verbs.handle(*place, request, response);
   }
+  if (handle_route(request, response)) return;
   const bool about_spaces = request.path.starts_with("/api/v1/namespaces");
   const auto spaces = about_spaces ? spaces_of(core) : std::set<std::string>();
   if (auto answer = kube::discover(request, spaces)) {

@@ -7,7 +7,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/http.hpp"
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
@@ -16,6 +18,15 @@ namespace devicetwin {
 
 class KubeApi : public Outlet {
  public:
+  // Paths of others that are served to holders of the token. page is answered now or later, on the
+  // loop; a failure becomes a Kubernetes Status: not_found 404, invalid 400, out_of_range 413,
+  // unavailable 503.
+  using Answer = std::function<void(base::Result<base::http::Page> page)>;
+  struct Route {
+    std::string prefix;  // "/metrics": that path, and what is below it
+    std::function<void(const base::http::Request& request, Answer answer)> get;
+  };
+
   struct Settings {
     std::string address = "127.0.0.1";  // an IP address; 0.0.0.0 and :: are every one
     std::uint16_t port = 0;             // 0: any free one
@@ -24,6 +35,7 @@ class KubeApi : public Outlet {
     std::filesystem::path folder;
     // What /readyz says; absent: always ready. Its text stands in the answer.
     std::function<base::Status()> ready;
+    std::vector<Route> routes = {};
   };
 
   // Adds itself to core's outlets. core and loop outlive it, and core makes no verb after it.
