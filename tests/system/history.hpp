@@ -90,6 +90,10 @@ struct History {
   std::vector<End> ends;
 };
 
+// What of a finished history the next one must know: writes whose fate is open, what is desired now
+// and was actuated last, the newest versions, and the faults since then. `now`: its beginning.
+History carried_over(const History& history, Micros now);
+
 // In order of time, one line an event; of one key, or of all ("").
 std::string to_text(const History& history, const std::string& key = "");
 
@@ -139,6 +143,10 @@ class Recorder {
     const std::lock_guard lock(mutex_);
     version.at = now();
     history_.edge_versions.push_back(std::move(version));
+  }
+  void restart(History history) {
+    const std::lock_guard lock(mutex_);
+    history_ = std::move(history);
   }
   History copy() const {
     const std::lock_guard lock(mutex_);

@@ -410,6 +410,47 @@ std::vector<Violation> check(const History& history, std::size_t max_violations)
   return Checker(history, max_violations).run();
 }
 
+History carried_over(const History& history, Micros now) {
+  History next;
+  next.commands = history.commands;
+  std::map<std::string, std::string> desired;
+  for (const End& end : history.ends) {
+    desired[end.key] = end.desired;
+    next.sights.push_back({end.key, end.desired, "end of the last round", now, now, 0});
+  }
+  for (const Write& write : history.writes) {
+    if (write.answer == Answer::none || write.value == desired[write.key]) {
+      next.writes.push_back(write);
+    }
+  }
+  std::map<std::string, Actuation> actuated;
+  for (const Actuation& actuation : history.actuations) actuated[actuation.key] = actuation;
+  Micros first = now;
+  for (const auto& [key, actuation] : actuated) {
+    next.actuations.push_back(actuation);
+    first = std::min(first, actuation.at);
+  }
+  for (const PanelChange& change : history.panel) {
+    const auto last = actuated.find(change.key);
+    if (last != actuated.end() && change.at >= last->second.at) next.panel.push_back(change);
+  }
+  for (const Fault& fault : history.faults) {
+    if (fault.at >= first) next.faults.push_back(fault);
+  }
+  std::map<std::string, EdgeVersion> edge;
+  for (const EdgeVersion& seen : history.edge_versions) edge[seen.key] = seen;
+  for (const auto& [key, seen] : edge) next.edge_versions.push_back(seen);
+  std::map<std::string, Sight> newest;
+  for (const Sight& sight : history.sights) {
+    Sight& other = newest[sight.key];
+    if (sight.version > other.version && sight.value == desired[sight.key]) other = sight;
+  }
+  for (const auto& [key, sight] : newest) {
+    if (sight.version != 0) next.sights.push_back(sight);
+  }
+  return next;
+}
+
 std::string to_text(const History& history, const std::string& key) {
   std::vector<std::pair<Micros, std::string>> lines;
   const auto wanted = [&](const std::string& other) { return key.empty() || other == key; };

@@ -221,6 +221,22 @@ TEST(HistoryCheck, DeviceIsLeftWithSomethingElse) {
   EXPECT_EQ(broken(Made(history).panel_set("7", 70).end("2", "7")), "the device follows");
 }
 
+TEST(HistoryCheck, NextRoundKnowsWhatStillCounts) {
+  Made first;
+  first.write("1", 10, 20, 5).unanswered("2", 25).write("3", 30, 40, 6).actuated("1", 22);
+  first.actuated("3", 50).sight("3", 60, 61, 6).edge(4, 45).end("3", "3");
+  ASSERT_EQ(broken(first), "");
+  Made second;
+  static_cast<History&>(second) = carried_over(first, 100);
+  EXPECT_EQ(second.writes.size(), 2u);
+  EXPECT_EQ(broken(Made(second).end("3", "3")), "");
+  EXPECT_EQ(broken(Made(second).actuated("3", 110)), "actuated once");
+  EXPECT_EQ(broken(Made(second).edge(3, 110)), "edge versions rise");
+  EXPECT_EQ(broken(Made(second).sight("3", 110, 111, 4)), "versions rise");
+  EXPECT_EQ(broken(Made(second).sight("2", 110, 111).end("2", "2").actuated("2", 120)), "");
+  EXPECT_EQ(broken(Made(second).write("4", 110, 120).end("3", "3")), "nothing accepted is lost");
+}
+
 TEST(HistoryCheck, FindingsAreBoundedAndTheHistoryIsReadable) {
   Made history;
   for (int i = 0; i < 100; ++i) history.actuated(cat(i), i + 1);

@@ -100,6 +100,7 @@ bool Load::start() {
 }
 
 void Load::begin_clients() {
+  stop_ = false;
   for (unsigned i = 0; i < 2; ++i) {
     clients_.emplace_back([this, i] { kube_writer(settings_.seed * 10 + i); });
     clients_.emplace_back([this, i] { mqtt_writer(settings_.seed * 10 + 5 + i); });
@@ -125,14 +126,23 @@ std::string Load::unexpected_end() {
          ended("modbus-mapper", plane_.mapper());
 }
 
-std::string Load::strike() {
-  const auto pause = [&](int most) {
-    std::this_thread::sleep_for(milliseconds(random_() % static_cast<unsigned>(most)));
-  };
+void Load::pause(int most_ms) {
+  std::this_thread::sleep_for(milliseconds(random_() % static_cast<unsigned>(most_ms)));
+}
+
+std::string Load::strike(bool kills) {
   pause(500);
   if (std::string wrong = unexpected_end(); !wrong.empty()) return wrong;
-  const int longest = settings_.long_faults ? 4000 : 300;
-  switch (random_() % (settings_.long_faults ? 11 : 10)) {
+  if (kills && random_() % 10 < 6) {
+    kill_something();
+  } else {
+    disturb();
+  }
+  return "";
+}
+
+void Load::kill_something() {
+  switch (random_() % 6) {
     case 0:
     case 1:
     case 2:
@@ -148,20 +158,25 @@ std::string Load::strike() {
       pause(200);
       start_mapper();
       break;
-    case 5:
+    default:
       recorder_.add(What::broker_killed);
       plane_.broker().kill();
-      pause(longest);
+      pause(settings_.long_faults ? 4000 : 300);
       plane_.start_broker();
-      break;
-    case 6:
-    case 7:
+  }
+}
+
+void Load::disturb() {
+  const int longest = settings_.long_faults ? 4000 : 300;
+  switch (random_() % (settings_.long_faults ? 5 : 4)) {
+    case 0:
+    case 1:
       alpha_.turn(random_() % static_cast<unsigned>(settings_.settings), ++last_panel_value_);
       break;
-    case 8:
+    case 2:
       alpha_.lose_next_answer();
       break;
-    case 9: {
+    case 3: {
       RecordingDevice& device = random_() % 2 == 0 ? alpha_ : beta_;
       device.die();
       pause(longest);
@@ -173,7 +188,6 @@ std::string Load::strike() {
       pause(longest);
       plane_.broker().signal(SIGCONT);
   }
-  return "";
 }
 
 bool Load::becomes_quiet(std::chrono::seconds deadline) {
@@ -181,22 +195,7 @@ bool Load::becomes_quiet(std::chrono::seconds deadline) {
       [&] {
         ends_.clear();
         for (const std::string& key : keys()) {
-          const std::string device = key.substr(0, key.find('/'));
-          const std::string property = key.substr(device.size() + 1);
-          const auto answer = plane_.kube().get(cat(test_support::api, "devices/", device));
-          if (answer.status != 200) return false;
-          std::size_t at = 0;
-          for (const Json& found : answer.body["spec"]["properties"]) {
-            if (found["name"] != property) {
-              ++at;
-              continue;
-            }
-            const std::string desired =
-                found.contains("desired") ? found["desired"].value("value", "") : "";
-            const RecordingDevice& held = device == "alpha" ? alpha_ : beta_;
-            ends_.push_back({key, desired, cat(held.held(at))});
-            break;
-          }
+          if (!note_end(key)) return false;
         }
         for (const Violation& violation : check(history())) {
           if (violation.rule == Rule::device_follows) return false;
@@ -204,6 +203,29 @@ bool Load::becomes_quiet(std::chrono::seconds deadline) {
         return true;
       },
       deadline);
+}
+
+// What is desired now and what the device holds. false: devicetwin does not say.
+bool Load::note_end(const std::string& key) {
+  const std::string device = key.substr(0, key.find('/'));
+  const std::string property = key.substr(device.size() + 1);
+  const auto answer = plane_.kube().get(cat(test_support::api, "devices/", device));
+  if (answer.status != 200) return false;
+  const Json& properties = answer.body["spec"]["properties"];
+  for (std::size_t i = 0; i < properties.size(); ++i) {
+    if (properties[i]["name"] != property) continue;
+    const Json none = Json::object();
+    const std::string desired = properties[i].value("desired", none).value("value", "");
+    const RecordingDevice& recording = device == "alpha" ? alpha_ : beta_;
+    ends_.push_back({key, desired, cat(recording.held(i))});
+    return true;
+  }
+  return false;
+}
+
+void Load::next_round() {
+  recorder_.restart(carried_over(history(), recorder_.now()));
+  ends_.clear();
 }
 
 History Load::history() const {

@@ -26,7 +26,7 @@ class Load {
     unsigned seed = 1;
     int settings = 5;          // of device "alpha", and as many clients' targets
     int moving = 10;           // points of "alpha" that change all the time; at most 200
-    bool long_faults = false;  // also: the broker stopped for seconds, devices dead for seconds
+    bool long_faults = false;  // seconds instead of a fraction; and the broker is stopped too
   };
   explicit Load(Settings settings);
   ~Load();
@@ -34,11 +34,15 @@ class Load {
   // The plane, the objects, and the first desired values at the devices. false: see diagnosis().
   bool start();
   void begin_clients();
-  // One fault, chosen by the seed, and its mending. "": nothing unexpected; else what is wrong.
-  std::string strike();
+  // One fault, chosen by the seed, and its mending. kills: also of processes. "": nothing
+  // unexpected; else what is wrong.
+  std::string strike(bool kills = true);
   void end_clients();
   // Waits until the devices follow, and notes what is left. Whether it came to that.
   bool becomes_quiet(std::chrono::seconds deadline);
+  // After becomes_quiet(): forgets the history but for what still counts, so that a long run needs
+  // no more memory than a short one. begin_clients() may follow.
+  void next_round();
 
   History history() const;
   test_support::Plane& plane() { return plane_; }
@@ -51,6 +55,10 @@ class Load {
   std::string objects() const;
   void start_mapper();
   std::string unexpected_end();
+  void pause(int most_ms);
+  void kill_something();
+  void disturb();
+  bool note_end(const std::string& key);
   std::uint32_t next_value() { return ++last_value_; }
   std::vector<std::string> keys() const;
 
