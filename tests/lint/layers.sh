@@ -45,6 +45,7 @@ forbid "the core is pure: no I/O" \
 outside libmodbus 'modbus/modbus\.h|modbus\.h' mappers/modbus
 outside 'Aravis and GLib' 'arv\.h|glib|gio/' mappers/gige/src mappers/gige/tools
 forbid "frames and outlets know no camera" 'gige/(camera|features|find|settings)\.hpp' mappers/gige/frames mappers/gige/outlets
+outside zstd 'zstd' devicetwin/core
 outside SQLite 'SQLiteCpp/|sqlite3\.h' devicetwin/store
 outside Paho 'mqtt/|MQTTAsync' devicetwin/eventbus mappers/gige/outlets
 outside libcurl 'curl/' mappers/gige/outlets

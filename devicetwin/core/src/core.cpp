@@ -51,7 +51,26 @@ void Core::Impl::tell_in_order(Change change) {
 Core::Core(base::Loop& loop, Journal& journal, std::string node)
     : loop_(loop), node_(std::move(node)), impl_(std::make_unique<Impl>(*this, journal)) {}
 
-Core::~Core() = default;
+Core::~Core() { impl_->write_reports(); }
+
+void Core::Impl::touch(DeviceEntry& entry, RowTable::Row& row) {
+  row.dirty = true;
+  if (std::exchange(entry.rows.dirty, true)) return;
+  dirty.push_back(entry.object.id);
+  if (!report_timer.running()) report_timer.start(report_window, [this] { write_reports(); });
+}
+
+void Core::Impl::write_reports() {
+  for (const ObjectId& id : std::exchange(dirty, {})) {
+    const auto found = devices.find(id);
+    if (found == devices.end() || !std::exchange(found->second.rows.dirty, false)) continue;
+    std::vector<TwinRow> rows;
+    for (RowTable::Row& row : found->second.rows.rows) {
+      if (std::exchange(row.dirty, false)) rows.push_back(found->second.rows.unpack(row));
+    }
+    journal.put_rows(id, std::move(rows));
+  }
+}
 
 void Core::add_outlet(Outlet& outlet) { impl_->outlets.push_back(&outlet); }
 
@@ -64,16 +83,15 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
   std::stable_sort(objects.begin(), objects.end(), [](const Object& a, const Object& b) {
     return a.kind == Kind::device_model && b.kind != Kind::device_model;
   });
-  for (auto& [id, row] : rows) impl_->devices[id].rows[row.name] = std::move(row);
-  for (auto& [id, state] : states) impl_->devices[id].state = std::move(state);
+  for (auto& [id, row] : rows) impl_->entry(id).rows.put(row);
+  for (auto& [id, state] : states) impl_->entry(id).state = std::move(state);
   for (Object& object : objects) {
-    const auto parsed = dmi::parse_json(*object.text);
-    if (!parsed || !parsed->is_object() || !parsed->contains("metadata")) {
+    const Json json = Json::parse(object.text.str(), nullptr, false);
+    if (!json.is_object() || !json.contains("metadata")) {
       base::log_error(cat("stored object ", object.id.to_string(), " is left out: ",
-                          parsed ? "it has no metadata" : parsed.status().text()));
+                          json.is_discarded() ? "it is not JSON" : "it has no metadata"));
       continue;
     }
-    const Json& json = *parsed;
     if (object.kind == Kind::device_model) {
       const auto model = dmi::model_from_json(json);
       ModelEntry& entry = impl_->models[object.id];
@@ -81,17 +99,19 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
         for (const auto& property : model->properties) {
           entry.types[property.name] = row_type(property.type);
         }
+        entry.paces = paces_of(*model);
       }
       entry.object = std::move(object);
       continue;
     }
-    DeviceEntry& entry = impl_->devices[object.id];
+    DeviceEntry& entry = impl_->entry(object.id);
     entry.created = json["metadata"].value("creationTimestamp", "");
     entry.status_version = version_;
     entry.object = std::move(object);
     // A crash between the object and its rows cannot be: they are one transaction. Following the
     // spec again costs little and also heals rows of a database that was edited by hand.
-    if (const auto device = dmi::device_from_json(json)) impl_->follow_spec(entry, *device);
+    if (const auto device = dmi::device_from_json(json))
+      (void)impl_->follow_spec(entry, *device, Origin::self);
     impl_->follow_model(entry);
   }
   std::erase_if(impl_->devices, [](const auto& entry) { return !entry.second.object.text; });
@@ -121,9 +141,10 @@ std::vector<const Object*> Core::list(Kind kind, std::string_view space) const {
   return objects;
 }
 
-const std::map<std::string, TwinRow>* Core::rows(const ObjectId& device) const {
+std::optional<Twins> Core::rows(const ObjectId& device) const {
   const auto found = impl_->devices.find(device);
-  return found == impl_->devices.end() ? nullptr : &found->second.rows;
+  if (found == impl_->devices.end()) return std::nullopt;
+  return Twins(found->second.rows);
 }
 
 const DeviceState* Core::state(const ObjectId& device) const {
@@ -150,17 +171,18 @@ Core::Assignment Core::assignment(std::string_view protocol) const {
 std::optional<dmi::Device> Core::merged_device(const ObjectId& id) const {
   const Object* object = impl_->find_durable(Key(Kind::device, id));
   if (object == nullptr) return std::nullopt;
-  auto device = dmi::device_from_json(parse_own(*object->text));
+  auto device = dmi::device_from_json(parse_own(object->text));
   if (!device) return std::nullopt;
   const auto defaults = model({id.space, device->model});
   if (!defaults) return std::nullopt;
   dmi::Device merged = dmi::merge_defaults(std::move(*device), *defaults);
-  const auto* known = rows(id);
-  if (known == nullptr) return merged;
-  for (const auto& [name, row] : *known) {
-    if (row.deleted || row.observed_ms == 0) continue;
-    merged.observed[name] = {row.observed,
-                             {{"type", row.type}, {"timestamp", base::cat(row.observed_ms)}}};
+  const auto known = impl_->devices.find(id);
+  if (known == impl_->devices.end()) return merged;
+  for (const RowTable::Row& row : known->second.rows.rows) {
+    if (!row.alive() || !row.rare || row.rare->observed_ms == 0) continue;
+    merged.observed[std::string(row.name.view())] = {
+        row.rare->observed,
+        {{"type", std::string(row.type.view())}, {"timestamp", base::cat(row.rare->observed_ms)}}};
   }
   return merged;
 }
@@ -168,7 +190,7 @@ std::optional<dmi::Device> Core::merged_device(const ObjectId& id) const {
 std::optional<dmi::DeviceModel> Core::model(const ObjectId& id) const {
   const Object* object = impl_->find_durable(Key(Kind::device_model, id));
   if (object == nullptr) return std::nullopt;
-  auto model = dmi::model_from_json(parse_own(*object->text));
+  auto model = dmi::model_from_json(parse_own(object->text));
   if (!model) return std::nullopt;
   return std::move(*model);
 }

@@ -10,22 +10,20 @@
 #include <vector>
 
 #include "devicetwin/core.hpp"
+#include "pace.hpp"
+#include "row_table.hpp"
 
 namespace devicetwin {
 
-// What a report needs to know of a property without looking at the Device's JSON.
-struct SpecProperty {
-  std::uint32_t position = 0;  // in spec.properties
-  std::string type;            // as in TwinRow
-};
-
 struct DeviceEntry {
+  explicit DeviceEntry(Names& names) : rows(names) {}
+
   Object object;
   std::string created;  // metadata.creationTimestamp
   std::string protocol;
   dmi::ObjectId model;
-  std::map<std::string, SpecProperty, std::less<>> spec;
-  std::map<std::string, TwinRow> rows;
+  RowTable rows;
+  Paces paces;  // of properties that ask for it
   DeviceState state;
   std::string link_reason;  // what set_waiting() said
   std::uint64_t status_version = 0;
@@ -35,6 +33,8 @@ struct DeviceEntry {
 struct ModelEntry {
   Object object;
   std::map<std::string, std::string, std::less<>> types;  // property → type as in TwinRow
+  // visitors.configData of properties that pace or may: those with a key of dmi::PaceRule.
+  std::map<std::string, dmi::Json, std::less<>> paces;
 };
 
 using Key = std::pair<Kind, dmi::ObjectId>;
@@ -50,6 +50,7 @@ struct Core::Impl {
   Core& core;
   Journal& journal;
   std::vector<Outlet*> outlets;
+  Names names;  // before the rows that use it
   std::map<dmi::ObjectId, DeviceEntry> devices;
   std::map<dmi::ObjectId, ModelEntry> models;
   std::map<Key, Pending> pending;
@@ -59,7 +60,24 @@ struct Core::Impl {
   // A flush may come back after this core is gone.
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
 
-  Impl(Core& owner, Journal& disk) : core(owner), journal(disk) {}
+  base::Timer report_timer;
+  std::vector<dmi::ObjectId> dirty;  // devices with reports that the journal was not given
+
+  Impl(Core& owner, Journal& disk) : core(owner), journal(disk), report_timer(owner.loop_) {}
+
+  DeviceEntry& entry(const dmi::ObjectId& id) {
+    return devices.try_emplace(id, names).first->second;
+  }
+  // A row that a report changed: it is written at the window's end, the newest of it.
+  void touch(DeviceEntry& entry, RowTable::Row& row);
+  // ---- pacing.cpp ----
+  void follow_pace(DeviceEntry& entry, const dmi::Device& device);
+  // Whether a mapper's report is taken. again: it is told whatever it says.
+  bool takes(DeviceEntry& entry, const TwinUpdate::Property& property, const std::string& actor,
+             bool& again);
+  void stop_waiting(const dmi::ObjectId& device, const std::string& property,
+                    const std::string& actor);
+  void write_reports();
 
   std::uint64_t next_version();
   std::int64_t now_ms() const { return base::to_ms(core.loop_.wall()); }
@@ -85,11 +103,16 @@ struct Core::Impl {
   void commit(const Key& key, std::vector<Change> changes, Object after, Done done);
   void settle(const Key& key, const base::Status& disk, std::optional<Object> after);
   void revert(const Key& key, Pending was);
-  void write_twins(const DeviceEntry& entry);
+  void write_twins(DeviceEntry& entry);
 
   // ---- rows.cpp ----
   // Makes entry's index and the desired side of its rows follow the object.
-  std::vector<Change::Row> follow_spec(DeviceEntry& entry, const dmi::Device& device);
+  std::vector<Change::Row> follow_spec(DeviceEntry& entry, const dmi::Device& device,
+                                       Origin origin);
+  std::optional<Change::Row> follow_property(DeviceEntry& entry,
+                                             const dmi::DeviceProperty& property,
+                                             std::uint16_t position, bool was_in_spec,
+                                             Origin origin);
   std::string type_of(const DeviceEntry& entry, const dmi::DeviceProperty& property) const;
   // Whether the reason to wait changed.
   bool follow_model(DeviceEntry& entry) const;
@@ -102,14 +125,21 @@ struct Core::Impl {
 // Sets what belongs to the server in metadata.
 void set_metadata(dmi::Json& object, const std::string& uid, const std::string& created,
                   std::int64_t generation, std::uint64_t version);
-std::shared_ptr<const std::string> shared_text(const dmi::Json& object);
+Text text_of(const dmi::Json& object);
 // JSON that this process wrote itself.
-dmi::Json parse_own(const std::string& text);
+dmi::Json parse_own(const Text& text);
+
+// Keys of dmi::PaceRule in visitors; mistakes have their paths.
+base::Status check_paces(const dmi::Device& device);
+base::Status check_paces(const dmi::DeviceModel& model);
+std::map<std::string, dmi::Json, std::less<>> paces_of(const dmi::DeviceModel& model);
 
 // Whether text fits a row's type; the texts are KubeEdge's.
 base::Status check_value(std::string_view text, std::string_view type);
 // "int" for INT, Int, integer; "string" for what is no type.
 std::string row_type(std::string_view word);
 TwinRow tombstone(const TwinRow& row);
+// Side::by of a verb. name: the mapper's.
+std::string actor(Origin origin, std::string_view name);
 
 }  // namespace devicetwin

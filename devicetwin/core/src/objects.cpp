@@ -49,8 +49,12 @@ bool same_but_metadata_of_server(const Json& before, Json after) {
 }
 
 Status check_fields(Kind kind, const Json& object) {
-  return kind == Kind::device ? dmi::device_from_json(object).status()
-                              : dmi::model_from_json(object).status();
+  if (kind == Kind::device) {
+    const auto device = dmi::device_from_json(object);
+    return device ? check_paces(*device) : device.status();
+  }
+  const auto model = dmi::model_from_json(object);
+  return model ? check_paces(*model) : model.status();
 }
 
 }  // namespace
@@ -64,12 +68,10 @@ void set_metadata(Json& object, const std::string& uid, const std::string& creat
   metadata["resourceVersion"] = cat(version);
 }
 
-std::shared_ptr<const std::string> shared_text(const Json& object) {
-  return std::make_shared<const std::string>(dmi::to_text(object));
-}
+Text text_of(const Json& object) { return Text(dmi::to_text(object)); }
 
-Json parse_own(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
+Json parse_own(const Text& text) {
+  Json json = Json::parse(text.str(), nullptr, false);
   assert(!json.is_discarded());
   return json;
 }
@@ -136,7 +138,7 @@ void Core::Impl::revert(const Key& key, Pending was) {
   if (kind == Kind::device_model) {
     models.erase(id);
     if (was.durable) {
-      (void)put_model(id, parse_own(*was.durable->text), *was.durable, Change());
+      (void)put_model(id, parse_own(was.durable->text), *was.durable, Change());
     }
     follow_model_change(id, Origin::self);
     return;
@@ -146,13 +148,17 @@ void Core::Impl::revert(const Key& key, Pending was) {
     journal.delete_twins(id);
     return;
   }
-  if (was.removed) devices[id] = std::move(*was.removed);
-  (void)put_device(id, parse_own(*was.durable->text), *was.durable, Change());
-  write_twins(devices[id]);
+  if (was.removed) devices.insert_or_assign(id, std::move(*was.removed));
+  (void)put_device(id, parse_own(was.durable->text), *was.durable, Change());
+  write_twins(entry(id));
 }
 
-void Core::Impl::write_twins(const DeviceEntry& entry) {
-  for (const auto& [name, row] : entry.rows) journal.put_row(entry.object.id, row);
+void Core::Impl::write_twins(DeviceEntry& entry) {
+  for (RowTable::Row& row : entry.rows.rows) {
+    row.dirty = false;
+    if (row.exists) journal.put_row(entry.object.id, entry.rows.unpack(row));
+  }
+  entry.rows.dirty = false;
   journal.put_state(entry.object.id, entry.state);
 }
 
@@ -173,14 +179,14 @@ Result<std::vector<Change>> Core::Impl::put(Kind kind, const ObjectId& id, Json 
     stored.uid = base::uuid();
     set_metadata(object, stored.uid, base::to_rfc3339(core.loop_.wall()), 1, stored.version);
   } else {
-    const Json old = parse_own(*before->text);
+    const Json old = parse_own(before->text);
     change.before = before->text;
     change.spec_changed = old.value("spec", Json()) != object.value("spec", Json());
     stored.uid = before->uid;
     set_metadata(object, stored.uid, old["metadata"].value("creationTimestamp", ""),
                  generation_of(old) + (change.spec_changed ? 1 : 0), stored.version);
   }
-  stored.text = shared_text(object);
+  stored.text = text_of(object);
   change.after = stored.text;
   begin(Key(kind, id));
   journal.put_object(stored);
@@ -192,13 +198,13 @@ Result<std::vector<Change>> Core::Impl::put_device(const ObjectId& id, const Jso
                                                    Object stored, Change change) {
   const auto device = dmi::device_from_json(object);
   if (!device) return device.status();
-  DeviceEntry& entry = devices[id];
+  DeviceEntry& entry = this->entry(id);
   entry.object = std::move(stored);
   entry.created = object["metadata"].value("creationTimestamp", "");
   const Origin origin = change.origin;
   const bool added = change.what == Change::What::added;
   std::vector<Change> changes{std::move(change)};
-  auto rows = follow_spec(entry, *device);
+  auto rows = follow_spec(entry, *device, origin);
   for (const auto& row : rows) journal.put_row(id, row.after);
   const bool waiting_changed = follow_model(entry);
   if (added || waiting_changed || !rows.empty()) {
@@ -219,6 +225,7 @@ Result<std::vector<Change>> Core::Impl::put_model(const ObjectId& id, const Json
   for (const auto& property : model->properties) {
     entry.types[property.name] = row_type(property.type);
   }
+  entry.paces = paces_of(*model);
   const Origin origin = change.origin;
   std::vector<Change> changes{std::move(change)};
   for (Change& follower : follow_model_change(id, origin)) changes.push_back(std::move(follower));
@@ -254,7 +261,7 @@ void Core::update(Kind kind, Json object, std::uint64_t expected_version, Origin
   }
   if (const Status status = check_fields(kind, object); !status.ok()) return done(status);
   object["metadata"]["namespace"] = id->space;
-  if (same_but_metadata_of_server(parse_own(*before->text), object)) {
+  if (same_but_metadata_of_server(parse_own(before->text), object)) {
     // What it is equal to may still be on its way: done means on disk here too.
     return impl_->journal.flush([done = std::move(done), same = *before](Status disk) {
       if (!disk.ok()) return done(Status(Code::unavailable, cat("disk: ", disk.text())));
@@ -288,7 +295,7 @@ void Core::remove(Kind kind, const ObjectId& id, Origin origin, Done done) {
   if (kind == Kind::device) {
     impl_->journal.delete_twins(id);
     Pending& pending = impl_->pending[key];
-    if (!pending.removed) pending.removed = std::move(impl_->devices[id]);
+    if (!pending.removed) pending.removed = std::move(impl_->entry(id));
     impl_->devices.erase(id);
     change.kind = Kind::device_status;
     change.before = nullptr;

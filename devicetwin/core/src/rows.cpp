@@ -1,4 +1,5 @@
 // How twins follow objects: the desired side of rows, types, and what a device waits for.
+#include <algorithm>
 #include <cassert>
 
 #include "base/text.hpp"
@@ -49,6 +50,20 @@ TwinRow tombstone(const TwinRow& row) {
   return dead;
 }
 
+std::string actor(Origin origin, std::string_view name) {
+  switch (origin) {
+    case Origin::kubernetes:
+      return "kubernetes";
+    case Origin::mqtt:
+      return "mqtt";
+    case Origin::mapper:
+      return name.empty() ? "mapper" : cat("mapper ", name);
+    case Origin::self:
+      break;
+  }
+  return "";
+}
+
 std::string Core::Impl::type_of(const DeviceEntry& entry,
                                 const dmi::DeviceProperty& property) const {
   if (const auto model = models.find(entry.model); model != models.end()) {
@@ -63,49 +78,78 @@ std::string Core::Impl::type_of(const DeviceEntry& entry,
 namespace {
 
 // The desired side of a row as the spec has it. Returns whether it changed.
-bool follow_desired(TwinRow& row, const std::string& desired, std::int64_t now_ms) {
+bool follow_desired(TwinRow& row, const std::string& desired, std::int64_t now_ms, Origin origin) {
   Side& side = row.expected;
   if (side.present == !desired.empty() && side.value == desired) return false;
-  side = {!desired.empty(), desired, now_ms, {side.version.cloud, side.version.edge + 1}};
+  side = {!desired.empty(),
+          desired,
+          now_ms,
+          {side.version.cloud, side.version.edge + 1},
+          actor(origin, "")};
   row.refusal = Status();
   return true;
 }
 
 }  // namespace
 
-std::vector<Change::Row> Core::Impl::follow_spec(DeviceEntry& entry, const dmi::Device& device) {
+// The row of one property of the spec follows it. What changed, if anything.
+std::optional<Change::Row> Core::Impl::follow_property(DeviceEntry& entry,
+                                                       const dmi::DeviceProperty& property,
+                                                       std::uint16_t position, bool was_in_spec,
+                                                       Origin origin) {
+  RowTable::Row& packed = entry.rows.at(property.name);
+  const std::string type = type_of(entry, property);
+  const bool says_other = was_in_spec && packed.spec_type.view() != type;
+  packed.position = position;
+  if (packed.spec_type.view() != type) packed.spec_type = names.of(type);
+  const std::string desired = property.desired ? property.desired->value : "";
+  const bool alive = packed.alive();
+  if (!alive && desired.empty()) return std::nullopt;
+  const std::string_view now = packed.rare ? packed.rare->expected.value : std::string_view();
+  // A report may have refined the type; only a spec that says something else overrides it.
+  const bool retyped = (!alive || says_other) && packed.type.view() != type;
+  if (alive && !retyped && now == desired &&
+      (packed.rare && packed.rare->expected.present) == !desired.empty()) {
+    return std::nullopt;
+  }
+  const TwinRow before = entry.rows.unpack(packed);
+  TwinRow row = before;
+  row.deleted = false;
+  if (!alive || says_other) row.type = type;
+  if (!follow_desired(row, desired, now_ms(), origin) && alive && !retyped) return std::nullopt;
+  entry.rows.pack(packed, row);
+  return Change::Row{alive ? std::optional(before) : std::nullopt, std::move(row)};
+}
+
+std::vector<Change::Row> Core::Impl::follow_spec(DeviceEntry& entry, const dmi::Device& device,
+                                                 Origin origin) {
   entry.protocol = device.protocol.protocol;
   entry.model = {device.id.space, device.model};
-  const auto old_spec = std::exchange(entry.spec, {});
+  std::vector<std::string_view> was;
+  for (RowTable::Row& row : entry.rows.rows) {
+    if (row.in_spec()) was.push_back(row.name.view());
+    row.position = RowTable::Row::not_in_spec;
+  }
   std::vector<Change::Row> changed;
-  for (std::uint32_t i = 0; i < device.properties.size(); ++i) {
+  entry.rows.add(device.properties);
+  for (std::uint16_t i = 0; i < device.properties.size(); ++i) {
     const auto& property = device.properties[i];
-    const std::string type = type_of(entry, property);
-    entry.spec[property.name] = {i, type};
-    const std::string desired = property.desired ? property.desired->value : "";
-    const auto found = entry.rows.find(property.name);
-    const bool alive = found != entry.rows.end() && !found->second.deleted;
-    if (!alive && desired.empty()) continue;
-
-    TwinRow row = found == entry.rows.end() ? TwinRow() : found->second;
-    row.name = property.name;
-    row.deleted = false;
-    // A report may have refined the type; only a spec that says something else overrides it.
-    const auto old = old_spec.find(property.name);
-    const bool says_new = !alive || (old != old_spec.end() && old->second.type != type);
-    const bool retyped = says_new && row.type != type;
-    if (says_new) row.type = type;
-    if (!follow_desired(row, desired, now_ms()) && alive && !retyped) continue;
-    changed.push_back({alive ? std::optional(found->second) : std::nullopt, row});
-    entry.rows[property.name] = std::move(row);
+    const bool was_in_spec = std::ranges::binary_search(was, std::string_view(property.name));
+    auto row = follow_property(entry, property, i, was_in_spec, origin);
+    if (row) changed.push_back(std::move(*row));
   }
-  for (const auto& [name, property] : old_spec) {
-    const auto found = entry.rows.find(name);
-    if (entry.spec.contains(name) || found == entry.rows.end() || found->second.deleted) continue;
-    TwinRow dead = tombstone(found->second);
-    changed.push_back({std::move(found->second), dead});
-    found->second = std::move(dead);
+  for (const std::string_view name : was) {
+    RowTable::Row& row = *entry.rows.find(name);
+    if (row.in_spec()) continue;
+    row.spec_type = Name();
+    if (!row.alive()) continue;
+    TwinRow before = entry.rows.unpack(row);
+    TwinRow dead = tombstone(before);
+    entry.rows.pack(row, dead);
+    changed.push_back({std::move(before), std::move(dead)});
   }
+  entry.rows.tidy();
+  follow_pace(entry, device);
   return changed;
 }
 
@@ -124,8 +168,8 @@ std::vector<Change> Core::Impl::follow_model_change(const ObjectId& model, Origi
     if (entry.model != model) continue;
     std::vector<Change::Row> rows;
     if (models.contains(model)) {
-      const auto device = dmi::device_from_json(parse_own(*entry.object.text));
-      if (device) rows = follow_spec(entry, *device);
+      const auto device = dmi::device_from_json(parse_own(entry.object.text));
+      if (device) rows = follow_spec(entry, *device, origin);
       for (const auto& row : rows) journal.put_row(id, row.after);
     }
     const bool waiting_changed = follow_model(entry);

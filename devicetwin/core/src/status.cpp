@@ -43,14 +43,19 @@ Json twin_json(const TwinRow& row) {
   return twin;
 }
 
+std::string_view word_of(Progress progress) {
+  constexpr std::string_view words[] = {"", "pending", "applied", "failed", "overridden"};
+  return words[static_cast<std::size_t>(progress)];
+}
+
 // null: nothing is desired of it.
 Json outcome_json(const TwinRow& row) {
   const auto progress = row.progress();
   if (progress == Progress::none) return nullptr;
   Json outcome = {{"desired", row.expected.value}};
-  outcome["state"] = progress == Progress::applied  ? "applied"
-                     : progress == Progress::failed ? "failed"
-                                                    : "pending";
+  outcome["state"] = word_of(progress);
+  if (!row.expected.by.empty()) outcome["origin"] = row.expected.by;
+  outcome["since"] = base::to_rfc3339(base::from_ms(row.expected.time_ms));
   if (!row.refusal.ok()) outcome["reason"] = row.refusal.to_string();
   return outcome;
 }
@@ -75,17 +80,18 @@ std::optional<Json> Core::status_object(const dmi::ObjectId& device) const {
   if (found == impl_->devices.end()) return std::nullopt;
   const DeviceEntry& entry = found->second;
 
-  std::vector<std::string_view> names(entry.spec.size());
-  for (const auto& [name, property] : entry.spec) names[property.position] = name;
+  std::vector<const RowTable::Row*> in_order;
+  for (const RowTable::Row& row : entry.rows.rows) {
+    if (row.exists && row.in_spec()) in_order.push_back(&row);
+  }
+  std::ranges::sort(in_order, {}, &RowTable::Row::position);
   Json twins = Json::array();
   Json outcomes = Json::object();
-  for (const std::string_view name : names) {
-    const auto row = entry.rows.find(std::string(name));
-    if (row == entry.rows.end()) continue;
-    if (Json twin = twin_json(row->second); !twin.is_null()) twins.push_back(std::move(twin));
-    if (Json outcome = outcome_json(row->second); !outcome.is_null()) {
-      outcomes[row->first] = std::move(outcome);
-    }
+  for (const RowTable::Row* packed : in_order) {
+    const TwinRow row = entry.rows.unpack(*packed);
+    if (Json twin = twin_json(row); !twin.is_null()) twins.push_back(std::move(twin));
+    if (Json outcome = outcome_json(row); !outcome.is_null())
+      outcomes[row.name] = std::move(outcome);
   }
 
   Json status = Json::object();

@@ -20,6 +20,7 @@ bool same_value(const std::string& a, const std::string& b, const std::string& t
 
 Progress TwinRow::progress() const {
   if (deleted || !expected.present || expected.value.empty()) return Progress::none;
+  if (refusal.code() == base::Code::conflict) return Progress::overridden;
   if (!refusal.ok()) return refusal.retriable() ? Progress::pending : Progress::failed;
   if (observed_ms != 0 && same_value(observed, expected.value, type)) return Progress::applied;
   return Progress::pending;

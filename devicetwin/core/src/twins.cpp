@@ -1,6 +1,7 @@
 // update_twin and update_state: reports from mappers, updates from MQTT clients.
 #include <algorithm>
 #include <cassert>
+#include <tuple>
 
 #include "base/text.hpp"
 #include "impl.hpp"
@@ -25,13 +26,11 @@ Status too_long(const Property& property, std::size_t size) {
                                    " bytes, above ", dmi::max_value_bytes));
 }
 
-const std::string& type_for(const DeviceEntry& entry, const Property& property) {
-  static const std::string fallback = "string";
-  const auto row = entry.rows.find(property.name);
-  if (row != entry.rows.end() && !row->second.deleted) return row->second.type;
-  const auto spec = entry.spec.find(property.name);
-  if (spec != entry.spec.end()) return spec->second.type;
-  return property.type.empty() ? fallback : property.type;
+std::string_view type_for(const DeviceEntry& entry, const Property& property) {
+  const RowTable::Row* row = entry.rows.find(property.name);
+  if (row != nullptr && row->alive()) return row->type.view();
+  if (row != nullptr && row->in_spec()) return row->spec_type.view();
+  return property.type.empty() ? std::string_view("string") : property.type;
 }
 
 // A mapper knows its device: what it says of the type counts, and its values are read as leniently
@@ -47,7 +46,7 @@ Status check_report(const DeviceEntry& entry, const Property& property) {
 }
 
 Status check_update(const DeviceEntry& entry, const Property& property) {
-  const std::string& type = type_for(entry, property);
+  const std::string_view type = type_for(entry, property);
   for (const auto& value : {property.expected, property.actual}) {
     if (!value || value->empty()) continue;
     if (const Status status = check_value(*value, type); !status.ok()) return status;
@@ -71,38 +70,72 @@ Status check(const DeviceEntry& entry, const Property& property, Origin origin) 
   return origin == Origin::mapper ? check_report(entry, property) : check_update(entry, property);
 }
 
+// Optimistic concurrency: whether the row is still the one that the sender saw.
+Status check_version(const DeviceEntry& entry, const Property& property) {
+  if (!property.expected_version && !property.actual_version) return Status();
+  const RowTable::Row* packed = entry.rows.find(property.name);
+  const TwinRow row = packed == nullptr ? TwinRow() : entry.rows.unpack(*packed);
+  for (const auto& [side, wanted, is] :
+       {std::tuple("expected", &property.expected_version, row.expected.version),
+        std::tuple("actual", &property.actual_version, row.actual.version)}) {
+    if (!*wanted || **wanted == is) continue;
+    return Status(Code::conflict,
+                  cat("twin ", property.name, ": ", side, " was changed meanwhile: version cloud ",
+                      is.cloud, " edge ", is.edge, " is there, cloud ", (*wanted)->cloud, " edge ",
+                      (*wanted)->edge, " was expected"));
+  }
+  return Status();
+}
+
 Status check_all(const DeviceEntry& entry, const TwinUpdate& update, Origin origin) {
   std::size_t added = 0;
   for (const Property& property : update.properties) {
-    if (!entry.rows.contains(property.name)) ++added;
+    if (entry.rows.find(property.name) == nullptr) ++added;
+    if (const Status status = check_version(entry, property); !status.ok()) return status;
     if (property.remove) continue;
     if (const Status status = check(entry, property, origin); !status.ok()) return status;
   }
-  if (entry.rows.size() + added <= Core::max_rows || added == 0) return Status();
-  return Status(Code::invalid, cat(entry.object.id.to_string(), ": ", entry.rows.size() + added,
-                                   " twins, deleted ones included, above ", Core::max_rows));
+  if (added == 0 || entry.rows.rows.size() + added <= Core::max_rows) return Status();
+  return Status(Code::invalid,
+                cat(entry.object.id.to_string(), ": ", entry.rows.rows.size() + added,
+                    " twins, deleted ones included, above ", Core::max_rows));
 }
 
 // Sets a side; false: nothing but the time is new.
-bool set_side(Side& side, const std::string& value, std::int64_t time_ms) {
+bool set_side(Side& side, const std::string& value, std::int64_t time_ms, const std::string& by) {
   if (side.present && side.value == value) {
     side.time_ms = time_ms;
     return false;
   }
-  side = {true, value, time_ms, {side.version.cloud, side.version.edge + 1}};
+  side = {true, value, time_ms, {side.version.cloud, side.version.edge + 1}, by};
   return true;
 }
 
+// One update on its way through a device.
+struct Work {
+  Origin origin = Origin::self;
+  std::string actor = {};
+  std::int64_t now_ms = 0;
+  bool again = false;  // the property at hand is told whatever it says
+  Core::Applied applied = {};
+  std::vector<Change::Row> changed = {};
+  std::vector<TwinRow> to_write = {};  // at once: of what somebody waits for
+  // Wishes for properties of the spec: nullopt withdraws.
+  std::vector<std::pair<std::string, std::optional<std::string>>> wishes = {};
+};
+
 // Applies one property to its row; whether something is new. A repeated value moves the time on
 // in memory and nothing else.
-bool apply(TwinRow& row, const Property& property, Origin origin, std::int64_t now_ms) {
+bool apply(TwinRow& row, const Property& property, const Work& work) {
+  const std::int64_t now_ms = work.now_ms;
   bool changed = false;
-  if (property.expected && set_side(row.expected, *property.expected, now_ms)) {
+  if (property.expected && set_side(row.expected, *property.expected, now_ms, work.actor)) {
     row.refusal = Status();
     changed = true;
   }
   if (property.actual) {
-    changed |= set_side(row.actual, *property.actual, property.actual_ms.value_or(now_ms));
+    changed |=
+        set_side(row.actual, *property.actual, property.actual_ms.value_or(now_ms), work.actor);
     changed |= row.quality != property.quality;
     row.quality = property.quality;
   }
@@ -117,7 +150,7 @@ bool apply(TwinRow& row, const Property& property, Origin origin, std::int64_t n
     row.optional = false;
     changed = true;
   }
-  if (origin == Origin::mapper && dmi::type_of(property.type)) {
+  if (work.origin == Origin::mapper && dmi::type_of(property.type)) {
     const std::string type = row_type(property.type);
     changed |= row.type != type;
     row.type = type;
@@ -125,8 +158,8 @@ bool apply(TwinRow& row, const Property& property, Origin origin, std::int64_t n
   return changed;
 }
 
-TwinRow fresh_row(const DeviceEntry& entry, const Property& property, const TwinRow* dead) {
-  TwinRow row = dead == nullptr ? TwinRow() : *dead;
+TwinRow fresh_row(const DeviceEntry& entry, const Property& property, const RowTable::Row* dead) {
+  TwinRow row = dead == nullptr ? TwinRow() : entry.rows.unpack(*dead);
   row.name = property.name;
   row.type = type_for(entry, property);
   if (base::lower(row.type) == "updated" || row.type == "deleted") row.type = "string";
@@ -135,56 +168,63 @@ TwinRow fresh_row(const DeviceEntry& entry, const Property& property, const Twin
   return row;
 }
 
-// One update on its way through a device.
-struct Work {
-  Core::Applied applied;
-  std::vector<Change::Row> changed;
-  // Wishes for properties of the spec: nullopt withdraws.
-  std::vector<std::pair<std::string, std::optional<std::string>>> wishes;
-};
-
 void remove_row(DeviceEntry& entry, const std::string& name, Work& work) {
-  const auto found = entry.rows.find(name);
-  if (found == entry.rows.end() || found->second.deleted || !found->second.optional) return;
-  TwinRow dead = tombstone(found->second);
+  RowTable::Row* packed = entry.rows.find(name);
+  if (packed == nullptr || !packed->alive() || !packed->optional) return;
+  TwinRow before = entry.rows.unpack(*packed);
+  TwinRow dead = tombstone(before);
   ++dead.expected.version.edge;
   ++dead.actual.version.edge;
-  if (entry.spec.contains(name) && found->second.expected.present) {
-    work.wishes.emplace_back(name, std::nullopt);
-  }
-  work.changed.push_back({found->second, dead});
+  if (packed->in_spec() && before.expected.present) work.wishes.emplace_back(name, std::nullopt);
   work.applied.removed.push_back(name);
-  found->second = std::move(dead);
+  entry.rows.pack(*packed, dead);
+  work.to_write.push_back(dead);
+  work.changed.push_back({std::move(before), std::move(dead)});
 }
 
-void apply_property(DeviceEntry& entry, const Property& property, Origin origin,
-                    std::int64_t now_ms, Work& work) {
-  if (property.remove) return remove_row(entry, property.name, work);
-  const auto found = entry.rows.find(property.name);
-  const TwinRow* old = found == entry.rows.end() ? nullptr : &found->second;
-  const bool alive = old != nullptr && !old->deleted;
-  const bool wished =
-      property.expected && entry.spec.contains(property.name) &&
-      (!alive || !old->expected.present || old->expected.value != *property.expected);
-  Change::Row both;
-  if (alive) both.before = *old;
-  // Made before it has a place: its type is looked for among the rows.
-  TwinRow fresh = alive ? TwinRow() : fresh_row(entry, property, old);
-  TwinRow& row = alive ? found->second : (entry.rows[property.name] = std::move(fresh));
-  const bool changed = apply(row, property, origin, now_ms) || !alive;
+// The most frequent report: a value that is there already. Its time moves on, and that is all.
+bool only_repeats(RowTable::Row* row, const Property& property, const Work& work) {
+  if (row == nullptr || !row->alive() || !row->has_actual || work.origin != Origin::mapper)
+    return false;
+  if (property.expected || property.observed || property.optional || !property.actual) return false;
+  if (row->quality != base::Code::ok || !property.quality.ok()) return false;
+  if (row->actual.view() != *property.actual) return false;
+  if (!property.type.empty() && row->type.view() != property.type) return false;
+  row->actual_ms = property.actual_ms.value_or(work.now_ms);
+  return true;
+}
+
+// touched: a row that changed and nobody waits for.
+RowTable::Row* apply_property(DeviceEntry& entry, const Property& property, Work& work) {
+  if (property.remove) {
+    remove_row(entry, property.name, work);
+    return nullptr;
+  }
+  RowTable::Row* found = entry.rows.find(property.name);
+  if (!work.again && only_repeats(found, property, work)) return nullptr;
+  const bool alive = found != nullptr && found->alive();
+  std::optional<TwinRow> before;
+  if (alive) before = entry.rows.unpack(*found);
+  TwinRow row = alive ? *before : fresh_row(entry, property, found);
+  const bool wished = property.expected && found != nullptr && found->in_spec() &&
+                      (!alive || !row.expected.present || row.expected.value != *property.expected);
+  const bool changed = apply(row, property, work) || !alive || work.again;
+  RowTable::Row& packed = found != nullptr ? *found : entry.rows.at(property.name);
+  entry.rows.pack(packed, row);
   if (wished) work.wishes.emplace_back(property.name, property.expected);
   // Who reports knows what was applied; only who asked is told.
-  if (origin != Origin::mapper) work.applied.rows.push_back({both.before, row});
-  if (!changed) return;
-  both.after = row;
-  work.changed.push_back(std::move(both));
+  if (work.origin != Origin::mapper) work.applied.rows.push_back({before, row});
+  if (!changed) return nullptr;
+  if (property.expected) work.to_write.push_back(row);
+  work.changed.push_back({std::move(before), std::move(row)});
+  return property.expected ? nullptr : &packed;
 }
 
 // spec.properties[].desired of the Device's JSON.
 void set_wishes(Json& object, const DeviceEntry& entry, const Work& work) {
   Json& properties = object["spec"]["properties"];
   for (const auto& [name, wish] : work.wishes) {
-    Json& property = properties[entry.spec.find(name)->second.position];
+    Json& property = properties[entry.rows.find(name)->position];
     assert(property["name"] == name);
     if (wish) {
       property["desired"]["value"] = *wish;
@@ -206,21 +246,27 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
   DeviceEntry& entry = found->second;
   if (const Status status = check_all(entry, update, origin); !status.ok()) return done(status);
 
-  Work work;
+  Work work{.origin = origin, .actor = actor(origin, update.actor), .now_ms = impl_->now_ms()};
   work.changed.reserve(update.properties.size());
   bool wait_for_disk = false;
   for (const Property& property : update.properties) {
-    apply_property(entry, property, origin, impl_->now_ms(), work);
+    work.again = false;
+    if (origin == Origin::mapper && !entry.paces.empty() &&
+        !impl_->takes(entry, property, update.actor, work.again)) {
+      continue;
+    }
+    if (RowTable::Row* touched = apply_property(entry, property, work))
+      impl_->touch(entry, *touched);
     wait_for_disk = wait_for_disk || property.expected || property.remove;
   }
   std::vector<Change> changes;
   if (!work.wishes.empty()) {
-    Json object = parse_own(*entry.object.text);
+    Json object = parse_own(entry.object.text);
     set_wishes(object, entry, work);
     changes = std::move(impl_->put(Kind::device, device, std::move(object), origin)).value();
     changes.resize(1);  // the rows follow below, with what else this update changed
   }
-  for (const auto& row : work.changed) impl_->journal.put_row(device, row.after);
+  for (const TwinRow& row : work.to_write) impl_->journal.put_row(device, row);
   if (!work.changed.empty()) {
     changes.push_back(impl_->status_change(entry, std::move(work.changed), origin));
     changes.back().event_id = update.event_id;

@@ -119,16 +119,18 @@ void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
     return publish_(answer_topic,
                     error_result(request.event_id, now_ms(), 400, request.status.text()));
   }
-  const auto* rows = core_.rows(topic.device);
-  if (rows == nullptr) {
+  const auto rows = core_.rows(topic.device);
+  if (!rows) {
     return publish_(answer_topic, error_result(request.event_id, now_ms(), 404,
                                                cat("Device ", topic.device.to_string(),
                                                    " not found while getting twin")));
   }
+  std::vector<TwinRow> alive;
+  rows->for_each([&alive](const TwinRow& row) {
+    if (!row.deleted) alive.push_back(row);
+  });
   std::vector<Shown> twins;
-  for (const auto& [name, row] : *rows) {
-    if (!row.deleted) twins.push_back({name, &row});
-  }
+  for (const TwinRow& row : alive) twins.push_back({row.name, &row});
   publish_(answer_topic, twin_result(request.event_id, now_ms(), twins));
 }
 
@@ -226,8 +228,8 @@ void Dispatcher::tell_delta(const ObjectId& device, const Rows& rows) {
       told.erase(after.name);
     }
   }
-  const auto* all = core_.rows(device);
-  if (!changed || all == nullptr) return;
+  const auto all = core_.rows(device);
+  if (!changed || !all) return;
   publish_news(device, "/twin/update/delta", delta(base::uuid(), now_ms(), *all));
 }
 
@@ -254,12 +256,12 @@ void Dispatcher::set_listening(bool listening) {
 
 void Dispatcher::tell_missed() {
   for (auto& [device, known] : std::exchange(missed_, {})) {
-    const auto* now = core_.rows(device);
-    if (now == nullptr) continue;
+    const auto now = core_.rows(device);
+    if (!now) continue;
     std::vector<Change::Row> changed;
     for (auto& [name, before] : known) {
-      const auto row = now->find(name);
-      if (row != now->end()) changed.push_back({std::move(before), row->second});
+      auto row = now->find(name);
+      if (row) changed.push_back({std::move(before), std::move(*row)});
     }
     if (changed.empty()) continue;
     Rows rows;

@@ -165,17 +165,17 @@ bool differs(const TwinRow& row) {
 }
 
 std::string delta(std::string_view event_id, std::int64_t now_ms,
-                  const std::map<std::string, TwinRow>& rows) {
+                  const Twins& rows) {
   Writer writer = begin(event_id, now_ms);
   writer.key("twin").open();
-  for (const auto& [name, row] : rows) {
-    if (row.deleted || !row.expected.present || row.expected.value.empty()) continue;
-    write_twin(writer.key(name), row);
-  }
+  std::vector<std::pair<std::string, std::string>> different;
+  rows.for_each([&](const TwinRow& row) {
+    if (row.deleted || !row.expected.present || row.expected.value.empty()) return;
+    write_twin(writer.key(row.name), row);
+    if (differs(row)) different.emplace_back(row.name, row.expected.value);
+  });
   writer.close().key("delta").open();
-  for (const auto& [name, row] : rows) {
-    if (differs(row)) writer.key(name).text(row.expected.value);
-  }
+  for (const auto& [name, value] : different) writer.key(name).text(value);
   return writer.close().close().take();
 }
 

@@ -87,33 +87,36 @@ struct Progress {
 };
 
 // The first reason that stands between what is desired and what is.
-std::string reason_of(const DeviceState* state, const std::map<std::string, TwinRow>* rows) {
+std::string reason_of(const DeviceState* state, const std::optional<Twins>& rows) {
   if (state != nullptr && !state->waiting.empty()) return state->waiting;
-  if (rows == nullptr) return "";
-  for (const auto& [name, row] : *rows) {
-    if (!row.deleted && !row.refusal.ok()) return cat(name, ": ", row.refusal.to_string());
-  }
-  for (const auto& [name, row] : *rows) {
-    if (!row.deleted && !row.quality.ok()) return cat(name, ": ", row.quality.to_string());
-  }
-  return "";
+  if (!rows) return "";
+  std::string refusal;
+  std::string quality;
+  rows->for_each([&](const TwinRow& row) {
+    if (row.deleted) return;
+    if (refusal.empty() && !row.refusal.ok())
+      refusal = cat(row.name, ": ", row.refusal.to_string());
+    if (quality.empty() && !row.quality.ok())
+      quality = cat(row.name, ": ", row.quality.to_string());
+  });
+  return refusal.empty() ? quality : refusal;
 }
 
 Progress progress_of(const Core& core, const dmi::ObjectId& id) {
   Progress progress;
   const DeviceState* state = core.state(id);
-  const auto* rows = core.rows(id);
+  const auto rows = core.rows(id);
   if (state != nullptr && !state->state.empty()) progress.state = state->state;
   if (state != nullptr) progress.last_online = state->last_online;
-  if (rows != nullptr) {
-    for (const auto& [name, row] : *rows) {
-      if (row.deleted) continue;
+  if (rows) {
+    rows->for_each([&progress](const TwinRow& row) {
+      if (row.deleted) return;
       ++progress.twins;
       const auto how_far = row.progress();
       if (how_far == devicetwin::Progress::pending || how_far == devicetwin::Progress::failed) {
         ++progress.pending;
       }
-    }
+    });
   }
   progress.reason = reason_of(state, rows);
   return progress;

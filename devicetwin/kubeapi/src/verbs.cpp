@@ -35,7 +35,7 @@ Core::Done answer_with(int status, const Place& place, std::vector<std::string> 
     const bool creating = status == 201;
     if (!stored)
       return answer(response, failure_of(stored.status(), *place.resource, place.name, creating));
-    response->send(status, json_type, *stored->text, warning_headers(warnings));
+    response->send(status, json_type, stored->text.str(), warning_headers(warnings));
   };
 }
 
@@ -59,7 +59,7 @@ bool is_true(const Request& request, std::string_view name) {
 }
 
 std::string success(const Place& place, const View& removed) {
-  const Json object = Json::parse(*removed.text, nullptr, false);
+  const Json object = Json::parse(removed.text.str(), nullptr, false);
   Json details = {{"name", removed.id.name}, {"group", group}, {"kind", place.resource->plural}};
   if (object.is_object() && object.contains("metadata")) {
     details["uid"] = object["metadata"].value("uid", "");
@@ -138,11 +138,11 @@ Verbs::Maybe Verbs::get(const Place& place, const Request& request, const Respon
   if (!view) return not_found(*place.resource, place.name);
   const Form form = form_of(request.header("accept"), request.parameter("includeObject"));
   if (form == Form::objects) {
-    response->send(200, json_type, *view->text);
+    response->send(200, json_type, view->text.str());
     return std::nullopt;
   }
   Table table(core_, *place.resource, form, true, core_.loop().wall());
-  table.add(view->id, *view->text);
+  table.add(view->id, view->text.str());
   response->send(200, json_type, std::move(table).text(view->version));
   return std::nullopt;
 }
@@ -155,14 +155,14 @@ Verbs::Maybe Verbs::list(const Place& place, const Request& request, const Respo
   if (form != Form::objects) {
     Table table(core_, resource, form, true, core_.loop().wall());
     for_each_view(core_, resource.kind, place.space, selector,
-                  [&](const View& view) { table.add(view.id, *view.text); });
+                  [&](const View& view) { table.add(view.id, view.text.str()); });
     response->send(200, json_type, std::move(table).text(core_.version()));
     return std::nullopt;
   }
   std::string items;
   for_each_view(core_, resource.kind, place.space, selector, [&](const View& view) {
     if (!items.empty()) items += ',';
-    items += *view.text;
+    items += view.text.str();
   });
   response->send(200, json_type, list_text(resource, core_.version(), items));
   return std::nullopt;
@@ -265,7 +265,7 @@ Verbs::Maybe Verbs::store_changed(const Place& place, const WriteOptions& option
   if (const auto status = check_fields(resource.kind, object); !status.ok()) {
     return failure_of(status, resource, place.name, false);
   }
-  const Json before = Json::parse(*current->text, nullptr, false);
+  const Json before = Json::parse(current->text.str(), nullptr, false);
   for (const char* kept : {"uid", "creationTimestamp", "resourceVersion", "generation"}) {
     if (before["metadata"].contains(kept)) object["metadata"][kept] = before["metadata"][kept];
   }
@@ -289,7 +289,7 @@ Verbs::Maybe Verbs::patch(const Place& place, const Request& request, const Resp
   const Object* current = core_.find(place.resource->kind, {place.space, place.name});
   if (current == nullptr && !apply) return not_found(*place.resource, place.name);
 
-  Json object = current == nullptr ? Json::object() : Json::parse(*current->text, nullptr, false);
+  Json object = current == nullptr ? Json::object() : Json::parse(current->text.str(), nullptr, false);
   if (type == "application/json-patch+json") {
     auto patched = json_patch(object, body->json);
     if (!patched)
@@ -345,7 +345,7 @@ Verbs::Maybe Verbs::remove_all(const Place& place, const Request& request,
   std::vector<dmi::ObjectId> ids;
   for_each_view(core_, place.resource->kind, place.space, selector, [&](const View& view) {
     ids.push_back(view.id);
-    removal->items += cat(removal->items.empty() ? "" : ",", *view.text);
+    removal->items += cat(removal->items.empty() ? "" : ",", view.text.str());
   });
   const auto finish = [removal, response, resource = place.resource, version = core_.version()] {
     if (removal->failure) return answer(response, *removal->failure);

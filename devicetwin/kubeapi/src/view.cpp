@@ -9,7 +9,7 @@ namespace {
 std::optional<View> view_of_status(const Core& core, const dmi::ObjectId& id) {
   const auto status = core.status_object(id);
   if (!status) return std::nullopt;
-  View view{id, 0, std::make_shared<const std::string>(dmi::to_text(*status))};
+  View view{id, 0, Text::plain(dmi::to_text(*status))};
   const std::string version = (*status)["metadata"].value("resourceVersion", "0");
   std::from_chars(version.data(), version.data() + version.size(), view.version);
   return view;
@@ -31,7 +31,7 @@ void for_each_view(const Core& core, Kind kind, std::string_view space, const Se
   for (const Object* object : core.list(listed, space)) {
     if (!selector.matches_id(object->id)) continue;
     const auto view = view_of(core, kind, object->id);
-    if (view && selector.matches(view->id, *view->text)) each(*view);
+    if (view && selector.matches(view->id, view->text.str())) each(*view);
   }
 }
 

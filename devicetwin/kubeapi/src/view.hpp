@@ -16,7 +16,7 @@ namespace devicetwin::kube {
 struct View {
   dmi::ObjectId id;
   std::uint64_t version = 0;
-  std::shared_ptr<const std::string> text;
+  Text text;
 };
 
 // A status is rendered for the purpose; other kinds share Core's text.

@@ -13,12 +13,11 @@ using base::cat;
 namespace {
 
 // The object as it was, at the version of its deletion: clients go on from there.
-std::shared_ptr<const std::string> at_version(const std::shared_ptr<const std::string>& text,
-                                              std::uint64_t version) {
-  dmi::Json object = text ? dmi::Json::parse(*text, nullptr, false) : dmi::Json();
+Text at_version(const Text& text, std::uint64_t version) {
+  dmi::Json object = text ? dmi::Json::parse(text.str(), nullptr, false) : dmi::Json();
   if (!object.is_object()) return text;
   object["metadata"]["resourceVersion"] = cat(version);
-  return std::make_shared<const std::string>(dmi::to_text(object));
+  return Text(dmi::to_text(object));
 }
 
 // A status that is gone: what is known of it is its name.
@@ -103,7 +102,7 @@ void Watches::tell_present(Watcher& watcher) {
   const WatchRequest& request = watcher.request;
   for_each_view(
       core_, request.resource->kind, request.space, request.selector,
-      [&](const View& view) { send(watcher, "ADDED", view.id, view.version, *view.text); });
+      [&](const View& view) { send(watcher, "ADDED", view.id, view.version, view.text.str()); });
   if (request.initial_bookmark) send_bookmark(watcher, true);
 }
 
@@ -128,7 +127,7 @@ void Watches::replay(Watcher& watcher) {
     for_each_view(core_, kind, request.space, request.selector, [&](const View& view) {
       if (view.version <= request.since) return;
       send(watcher, added.contains(view.id) ? "ADDED" : "MODIFIED", view.id, view.version,
-           *view.text);
+           view.text.str());
     });
     watcher.after = std::max(watcher.after, core_.version());
   }
@@ -195,10 +194,11 @@ void Watches::tell_statuses() {
     if (!view) continue;
     for (auto& [key, watcher] : watchers_) {
       if (watcher.request.resource->kind != Kind::device_status || !wanted(watcher, id)) continue;
-      if (view->version <= watcher.after || !watcher.request.selector.matches(id, *view->text)) {
+      if (view->version <= watcher.after ||
+          !watcher.request.selector.matches(id, view->text.str())) {
         continue;
       }
-      send(watcher, added ? "ADDED" : "MODIFIED", id, view->version, *view->text);
+      send(watcher, added ? "ADDED" : "MODIFIED", id, view->version, view->text.str());
     }
   }
   forget_gone();
@@ -225,13 +225,13 @@ void Watches::deliver(Watcher& watcher, const Event& event) {
     return send(watcher, "DELETED", event.id, event.version, text);
   }
   const Selector& selector = watcher.request.selector;
-  const bool was = event.before && selector.matches(event.id, *event.before);
-  const bool is = event.after && selector.matches(event.id, *event.after);
+  const bool was = event.before && selector.matches(event.id, event.before.str());
+  const bool is = event.after && selector.matches(event.id, event.after.str());
   // An object whose labels change comes into view, or goes out of it.
   if (is) {
-    send(watcher, was ? "MODIFIED" : "ADDED", event.id, event.version, *event.after);
+    send(watcher, was ? "MODIFIED" : "ADDED", event.id, event.version, event.after.str());
   } else if (was) {
-    send(watcher, "DELETED", event.id, event.version, *event.before);
+    send(watcher, "DELETED", event.id, event.version, event.before.str());
   }
 }
 

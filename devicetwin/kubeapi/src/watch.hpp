@@ -57,11 +57,9 @@ class Watches {
     Change::What what;
     dmi::ObjectId id;
     std::uint64_t version;
-    std::shared_ptr<const std::string> before;
-    std::shared_ptr<const std::string> after;
-    std::size_t bytes() const {
-      return (before ? before->size() : 0) + (after ? after->size() : 0);
-    }
+    Text before;
+    Text after;
+    std::size_t bytes() const { return before.held_bytes() + after.held_bytes(); }
   };
   struct Memory {
     std::deque<Event> events;

@@ -33,11 +33,18 @@ CREATE TABLE IF NOT EXISTS rows(
   observed TEXT NOT NULL, observed_ms INTEGER NOT NULL,
   quality TEXT NOT NULL, quality_text TEXT NOT NULL,
   refusal TEXT NOT NULL, refusal_text TEXT NOT NULL,
+  expected_by TEXT NOT NULL DEFAULT '', actual_by TEXT NOT NULL DEFAULT '',
   PRIMARY KEY(space, name, property)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS states(
   space TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, last_online TEXT NOT NULL,
   PRIMARY KEY(space, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+)";
+
+// What a file of schema version 1 lacks.
+constexpr const char* since_version_1 = R"(
+ALTER TABLE rows ADD COLUMN expected_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE rows ADD COLUMN actual_by TEXT NOT NULL DEFAULT '';
 )";
 
 constexpr const char* version_key = "version";
@@ -96,7 +103,8 @@ struct Database::Impl {
         db(std::move(opened)),
         put_object(db, "INSERT OR REPLACE INTO objects VALUES(?,?,?,?,?,?)"),
         delete_object(db, "DELETE FROM objects WHERE kind=? AND space=? AND name=?"),
-        put_row(db, "INSERT OR REPLACE INTO rows VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        put_row(db,
+                "INSERT OR REPLACE INTO rows VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         put_state(db, "INSERT OR REPLACE INTO states VALUES(?,?,?,?)"),
         delete_rows(db, "DELETE FROM rows WHERE space=? AND name=?"),
         delete_state(db, "DELETE FROM states WHERE space=? AND name=?"),
@@ -153,8 +161,11 @@ Result<std::unique_ptr<Database>> Database::open(const Store::Settings& settings
                       cat(settings.file.string(), ": schema version ", found, " is newer than ",
                           Store::schema_version, ", which is all this program knows"));
       }
+      SQLite::Transaction whole(db);
+      if (found == 1) db.exec(since_version_1);
       db.exec(schema);
       db.exec(cat("PRAGMA user_version=", Store::schema_version));
+      whole.commit();
       return std::unique_ptr<Database>(
           new Database(std::make_unique<Impl>(settings.file, std::move(db))));
     } catch (const SQLite::Exception& error) {
@@ -180,7 +191,7 @@ Result<Store::Loaded> Database::read() {
       object.id = {objects.getColumn(1).getString(), objects.getColumn(2).getString()};
       object.uid = objects.getColumn(3).getString();
       object.version = static_cast<std::uint64_t>(objects.getColumn(4).getInt64());
-      object.text = std::make_shared<const std::string>(objects.getColumn(5).getString());
+      object.text = Text(objects.getColumn(5).getString());
       loaded.objects.push_back(std::move(object));
     }
     SQLite::Statement rows(impl_->db, "SELECT * FROM rows");
@@ -196,6 +207,8 @@ Result<Store::Loaded> Database::read() {
       row.observed_ms = rows.getColumn(15).getInt64();
       row.quality = status_of(rows.getColumn(16).getString(), rows.getColumn(17).getString());
       row.refusal = status_of(rows.getColumn(18).getString(), rows.getColumn(19).getString());
+      row.expected.by = rows.getColumn(20).getString();
+      row.actual.by = rows.getColumn(21).getString();
       loaded.rows.emplace_back(
           dmi::ObjectId{rows.getColumn(0).getString(), rows.getColumn(1).getString()},
           std::move(row));
@@ -233,7 +246,7 @@ void Database::Impl::write_object(const std::pair<Kind, dmi::ObjectId>& key,
   if (object) {
     statement.bind(4, object->uid);
     statement.bind(5, static_cast<std::int64_t>(object->version));
-    statement.bind(6, *object->text);
+    statement.bind(6, object->text.str());
   }
   run(statement);
 }
@@ -253,6 +266,8 @@ void Database::Impl::write_row(const dmi::ObjectId& id, const TwinRow& row) {
   put_row.bind(18, row.quality.text());
   put_row.bind(19, std::string(base::name(row.refusal.code())));
   put_row.bind(20, row.refusal.text());
+  put_row.bind(21, row.expected.by);
+  put_row.bind(22, row.actual.by);
   run(put_row);
 }
 
@@ -264,7 +279,7 @@ void Database::Impl::write_twins(const dmi::ObjectId& id, const Batch::Twins& tw
       run(*statement);
     }
   }
-  for (const auto& [name, row] : twins.rows) write_row(id, row);
+  for (const TwinRow& row : twins.rows) write_row(id, row);
   if (!twins.state) return;
   put_state.bind(1, id.space);
   put_state.bind(2, id.name);

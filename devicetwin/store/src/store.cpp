@@ -1,6 +1,7 @@
 #include "devicetwin/store.hpp"
 
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -147,8 +148,19 @@ void Store::delete_object(Kind kind, const dmi::ObjectId& id) {
   });
 }
 
-void Store::put_row(const dmi::ObjectId& device, const TwinRow& row) {
-  impl_->queue([&](Batch& batch) { batch.twins[device].rows[row.name] = row; });
+void Store::put_row(const dmi::ObjectId& device, const TwinRow& row) { put_rows(device, {row}); }
+
+void Store::put_rows(const dmi::ObjectId& device, std::vector<TwinRow> rows) {
+  impl_->queue([&](Batch& batch) {
+    std::vector<TwinRow>& waiting = batch.twins[device].rows;
+    if (waiting.empty()) {
+      waiting = std::move(rows);
+      return;
+    }
+    waiting.insert(waiting.end(), std::make_move_iterator(rows.begin()),
+                   std::make_move_iterator(rows.end()));
+    if (waiting.size() > Batch::crowded) Batch::keep_newest(waiting);
+  });
 }
 
 void Store::put_state(const dmi::ObjectId& device, const DeviceState& state) {

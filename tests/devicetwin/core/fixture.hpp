@@ -128,8 +128,8 @@ class CoreTest : public ::testing::Test {
     ASSERT_TRUE(create(Kind::device, device_json()).ok());
     heard_.changes.clear();
   }
-  const TwinRow& row(const std::string& name) { return core_.rows(boiler_)->at(name); }
-  Json object() { return Json::parse(*core_.find(Kind::device, boiler_)->text); }
+  TwinRow row(const std::string& name) { return core_.rows(boiler_)->at(name); }
+  Json object() { return Json::parse(core_.find(Kind::device, boiler_)->text.str()); }
 
   const ObjectId boiler_{"default", "boiler"};
   base::ManualLoop loop_;

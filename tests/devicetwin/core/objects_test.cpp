@@ -149,7 +149,7 @@ TEST_F(CoreTest, MissingMapperIsSaidAfterTheMissingModel) {
 TEST_F(CoreTest, RemovedDeviceTakesItsTwinsAlongAndItsStatusIsDeleted) {
   make_boiler();
   ASSERT_TRUE(remove(Kind::device).ok());
-  EXPECT_EQ(core_.rows(boiler_), nullptr);
+  EXPECT_FALSE(core_.rows(boiler_).has_value());
   EXPECT_FALSE(core_.status_object(boiler_));
   EXPECT_EQ(heard_.of(Kind::device_status).at(0).what, Change::What::deleted);
   EXPECT_TRUE(journal_.rows.empty());
@@ -161,6 +161,7 @@ TEST_F(CoreTest, RestartKnowsEverythingAndVersionsGoOnAboveEveryOneSeen) {
   for (int i = 0; i < 10; ++i) {
     (void)update_twin(actual("temperature", std::to_string(i)), Origin::mapper);
   }
+  loop_.advance(Core::report_window);
   const auto seen = core_.version();
   std::vector<Object> objects;
   for (const auto& [key, object] : journal_.objects) objects.push_back(object);
@@ -180,7 +181,7 @@ TEST_F(CoreTest, DamagedStoredObjectIsLeftOutAndTheRestIsThere) {
   for (const auto& [key, object] : journal_.objects) objects.push_back(object);
   Object bad = objects.front();
   bad.id.name = "bad";
-  bad.text = std::make_shared<const std::string>("{\"metadata\":");
+  bad.text = Text("{\"metadata\":");
   objects.push_back(bad);
   Core again(loop_, journal_, "edge-node");
   again.load(objects, {}, {}, 1);

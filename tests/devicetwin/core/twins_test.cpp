@@ -8,7 +8,7 @@ TEST_F(CoreTest, DesiredOfTheSpecIsTheExpectedSideOfItsRow) {
   EXPECT_EQ(row("setpoint").expected.value, "21");
   EXPECT_EQ(row("setpoint").expected.version.edge, 1);
   EXPECT_EQ(row("setpoint").type, "float");
-  EXPECT_EQ(core_.rows(boiler_)->count("temperature"), 0u);
+  EXPECT_FALSE(core_.rows(boiler_)->contains("temperature"));
   ASSERT_TRUE(update(device_json("")).ok());
   EXPECT_FALSE(row("setpoint").expected.present);
   EXPECT_EQ(row("setpoint").progress(), Progress::none);
@@ -30,10 +30,13 @@ TEST_F(CoreTest, ReportIsToldOnceAndRepeatsOnlyMoveTheTime) {
   report.properties[0].actual_ms = 1000;
   ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
   EXPECT_EQ(heard_.changes.size(), 1u);
+  loop_.advance(Core::report_window);
   const int writes = journal_.row_writes;
+  ASSERT_GT(writes, 0);
   report.properties[0].actual_ms = 2000;
   ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
   EXPECT_EQ(heard_.changes.size(), 1u);
+  loop_.advance(Core::report_window);
   EXPECT_EQ(journal_.row_writes, writes);
   EXPECT_EQ(row("temperature").actual.time_ms, 2000);
   EXPECT_EQ(row("temperature").actual.version.edge, 1);
@@ -82,7 +85,7 @@ TEST_F(CoreTest, UpdateWithOneBadValueChangesNothing) {
   update.properties.push_back({.name = "count", .actual = "abc"});
   const auto result = update_twin(update);
   EXPECT_EQ(result.status().text(), "the value is not int or integer");
-  EXPECT_EQ(core_.rows(boiler_)->count("temperature"), 0u);
+  EXPECT_FALSE(core_.rows(boiler_)->contains("temperature"));
   EXPECT_TRUE(heard_.changes.empty());
 }
 
@@ -264,4 +267,182 @@ TEST_F(CoreTest, RepeatedStateIsToldOnceAMinute) {
 }
 
 }  // namespace
+TEST_F(CoreTest, ReportsOfAWindowAreOneWriteTheNewest) {
+  make_boiler();
+  const int writes = journal_.row_writes;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(update_twin(actual("temperature", std::to_string(i)), Origin::mapper).ok());
+  }
+  EXPECT_EQ(journal_.row_writes, writes);
+  loop_.advance(Core::report_window);
+  EXPECT_EQ(journal_.row_writes, writes + 1);
+  EXPECT_EQ((journal_.rows[{boiler_, "temperature"}].actual.value), "49");
+  EXPECT_EQ((journal_.rows[{boiler_, "temperature"}].actual.version.edge), 50);
+}
+
+class PaceTest : public CoreTest {
+ protected:
+  void make(const Json& keys, const Json& model_keys = Json::object()) {
+    Json model = model_json();
+    if (!model_keys.empty()) {
+      model["spec"]["properties"][0]["visitors"] = {{"protocolName", "modbus"},
+                                                    {"configData", model_keys}};
+    }
+    Json device = device_json();
+    device["spec"]["properties"][0]["visitors"] = {{"protocolName", "modbus"},
+                                                   {"configData", keys}};
+    ASSERT_TRUE(create(Kind::device_model, model).ok());
+    ASSERT_TRUE(create(Kind::device, device).ok());
+    heard_.changes.clear();
+  }
+  void report(const std::string& value, Status quality = Status()) {
+    TwinUpdate update = actual("temperature", value, "float");
+    update.properties[0].quality = std::move(quality);
+    update.actor = "m";
+    ASSERT_TRUE(update_twin(update, Origin::mapper).ok());
+  }
+  std::string told() {
+    std::string all;
+    for (const Change& change : heard_.changes) {
+      for (const auto& row : change.rows) all += row.after.actual.value + " ";
+    }
+    return all;
+  }
+};
+
+TEST_F(PaceTest, WithinTheDeadbandOfWhatWasTakenLastIsTheSame) {
+  make({{"deadband", 0.5}});
+  for (const char* value : {"20", "20.4", "20.2", "20.5", "20.9", "20.05", "20.0"}) report(value);
+  EXPECT_EQ(told(), "20 20.5 20.0 ");
+}
+
+TEST_F(PaceTest, BadQualityPassesTheDeadband) {
+  make({{"deadband", 5}, {"minInterval", 10'000}});
+  report("20");
+  report("", Status(Code::timeout, "no answer"));
+  report("20.1");
+  EXPECT_EQ(told(), "20  20.1 ");
+}
+
+TEST_F(PaceTest, WithinTheMinimumIntervalTheNewestWaits) {
+  using namespace std::chrono_literals;
+  make({{"minInterval", 1000}});
+  report("1");
+  report("2");
+  report("3");
+  EXPECT_EQ(told(), "1 ");
+  loop_.advance(999ms);
+  EXPECT_EQ(told(), "1 ");
+  loop_.advance(1ms);
+  EXPECT_EQ(told(), "1 3 ");
+  EXPECT_EQ(row("temperature").actual.by, "mapper m");
+  loop_.advance(5s);
+  report("4");
+  EXPECT_EQ(told(), "1 3 4 ");
+  report("5");
+  report("4");  // back before the interval's end: nothing to tell
+  loop_.advance(5s);
+  EXPECT_EQ(told(), "1 3 4 ");
+}
+
+TEST_F(PaceTest, AfterTheMaximumIntervalARepeatIsToldAgain) {
+  using namespace std::chrono_literals;
+  make({{"maxInterval", 60'000}});
+  report("1");
+  loop_.advance(59s);
+  report("1");
+  EXPECT_EQ(told(), "1 ");
+  loop_.advance(1s);
+  report("1");
+  EXPECT_EQ(told(), "1 1 ");
+  EXPECT_EQ(row("temperature").actual.version.edge, 1);
+}
+
+TEST_F(PaceTest, TheModelsPaceCountsAndTheInstancesKeysGoOverIt) {
+  make({{"deadband", 1}}, {{"deadband", 100}, {"minInterval", 1000}});
+  report("20");
+  report("22");
+  EXPECT_EQ(told(), "20 ");
+  loop_.advance(std::chrono::seconds(1));
+  EXPECT_EQ(told(), "20 22 ");
+}
+
+TEST_F(PaceTest, ADeviceThatGoesWhileAReportWaitsIsNoHarm) {
+  make({{"minInterval", 1000}});
+  report("1");
+  report("2");
+  ASSERT_TRUE(remove(Kind::device).ok());
+  loop_.advance(std::chrono::seconds(2));
+  EXPECT_EQ(told(), "1 ");
+}
+
+TEST_F(PaceTest, WrongKeysAreRefusedWithTheirPath) {
+  for (const auto& [keys, text] : std::map<std::string, std::string>{
+           {R"({"deadband":-1})", "deadband: -1 is below 0"},
+           {R"({"minInterval":"soon"})", "minInterval"},
+           {R"({"maxInterval":86400001})", "maxInterval: 86400001 is above 86400000"},
+           {R"({"minInterval":5,"maxInterval":4})",
+            "minInterval: 5 ms is above maxInterval, 4 ms"}}) {
+    Json device = device_json();
+    device["spec"]["properties"][0]["visitors"] = {{"protocolName", "modbus"},
+                                                   {"configData", Json::parse(keys)}};
+    const Status status = create(Kind::device, device);
+    EXPECT_EQ(status.code(), Code::invalid);
+    EXPECT_NE(status.text().find(text), std::string::npos) << status.text();
+    EXPECT_NE(status.text().find("default/boiler.properties.temperature.visitors.configData."),
+              std::string::npos)
+        << status.text();
+  }
+}
+
+TEST_F(CoreTest, WhoChangedASideAndWhenIsKept) {
+  make_boiler();
+  EXPECT_EQ(row("setpoint").expected.by, "kubernetes");
+  ASSERT_TRUE(update_twin(expected("setpoint", "30"), Origin::mqtt).ok());
+  EXPECT_EQ(row("setpoint").expected.by, "mqtt");
+  TwinUpdate report = actual("temperature", "20");
+  report.actor = "boiler-mapper";
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  EXPECT_EQ(row("temperature").actual.by, "mapper boiler-mapper");
+  const Json outcome =
+      (*core_.status_object(boiler_))["status"]["extensions"]["properties"]["setpoint"];
+  EXPECT_EQ(outcome["origin"], "mqtt");
+  EXPECT_EQ(outcome["since"], base::to_rfc3339(loop_.wall()));
+}
+
+TEST_F(CoreTest, AnUpdateOfAnOldVersionOfASideIsAConflictAndChangesNothing) {
+  make_boiler();
+  ASSERT_TRUE(update_twin(actual("temperature", "1")).ok());
+  const Version seen = row("temperature").actual.version;
+  TwinUpdate first = actual("temperature", "2");
+  first.properties[0].actual_version = seen;
+  ASSERT_TRUE(update_twin(first).ok());
+  TwinUpdate second = actual("temperature", "3");
+  second.properties[0].actual_version = seen;
+  second.properties.push_back({.name = "setpoint", .expected = "77"});
+  EXPECT_EQ(update_twin(second).status().code(), Code::conflict);
+  EXPECT_EQ(row("temperature").actual.value, "2");
+  EXPECT_EQ(row("setpoint").expected.value, "21");
+  TwinUpdate fresh = expected("new", "1");
+  fresh.properties[0].expected_version = Version{0, 1};
+  EXPECT_EQ(update_twin(fresh).status().code(), Code::conflict);
+  fresh.properties[0].expected_version = Version{};
+  EXPECT_TRUE(update_twin(fresh).ok());
+}
+
+TEST_F(CoreTest, ADesiredValueThatTheDeviceChangedIsOverridden) {
+  make_boiler();
+  TwinUpdate report;
+  report.properties.push_back(
+      {.name = "setpoint",
+       .observed = "21",
+       .refusal = Status(Code::conflict, "overridden by the device: reads 5")});
+  ASSERT_TRUE(update_twin(report, Origin::mapper).ok());
+  EXPECT_EQ(row("setpoint").progress(), Progress::overridden);
+  const Json outcome =
+      (*core_.status_object(boiler_))["status"]["extensions"]["properties"]["setpoint"];
+  EXPECT_EQ(outcome["state"], "overridden");
+  EXPECT_EQ(outcome["reason"], "conflict: overridden by the device: reads 5");
+}
+
 }  // namespace devicetwin::test

@@ -374,7 +374,7 @@ TEST_F(DmiLinkTest, ReportCarriesTimeQualityAndTheReasonOfARefusal) {
                         {"status", "timeout"},
                         {"reason", "unit 7"}}}}}};
   ASSERT_TRUE(call([&](auto done) { client_->report_status(report, done); }).ok());
-  const TwinRow& row = core_.rows(boiler)->at("setpoint");
+  const TwinRow row = core_.rows(boiler)->at("setpoint");
   EXPECT_EQ(row.actual.time_ms, 1234);
   EXPECT_EQ(row.quality, Status(Code::timeout, "unit 7"));
   EXPECT_EQ(row.refusal, Status(Code::out_of_range, "900 is above 90"));

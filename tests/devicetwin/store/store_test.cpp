@@ -25,12 +25,8 @@ using test_support::wait_until;
 
 const ObjectId boiler{"default", "boiler"};
 
-Object object_of(const std::string& name, std::string text, std::uint64_t version = 1) {
-  return {Kind::device,
-          {"default", name},
-          "uid",
-          version,
-          std::make_shared<const std::string>(std::move(text))};
+Object object_of(const std::string& name, const std::string& text, std::uint64_t version = 1) {
+  return {Kind::device, {"default", name}, "uid", version, Text(text)};
 }
 
 TwinRow full_row() {
@@ -38,8 +34,8 @@ TwinRow full_row() {
   row.name = "temperature";
   row.type = "float";
   row.optional = false;
-  row.expected = {true, "21", 5, {1, 2}};
-  row.actual = {true, "", 6, {3, 4}};
+  row.expected = {true, "21", 5, {1, 2}, "mqtt"};
+  row.actual = {true, "", 6, {3, 4}, "mapper m"};
   row.observed = "20";
   row.observed_ms = 7;
   row.quality = Status(Code::timeout, "unit 7 did not answer");
@@ -81,7 +77,7 @@ TEST_F(StoreTest, EverythingThatWasPutComesBackAsItWas) {
   }
   const auto loaded = open()->load();
   ASSERT_EQ(loaded.objects.size(), 1u);
-  EXPECT_EQ(*loaded.objects[0].text, "{\"a\":\"ö\"}");
+  EXPECT_EQ(loaded.objects[0].text.str(), "{\"a\":\"ö\"}");
   EXPECT_EQ(loaded.objects[0].version, 42u);
   ASSERT_EQ(loaded.rows.size(), 1u);
   EXPECT_EQ(loaded.rows[0].first, boiler);
@@ -194,19 +190,54 @@ TEST_F(StoreTest, FullDiskIsAnsweredAndLaterFlushesWorkAndNothingStoredIsLost) {
   EXPECT_EQ(loaded.rows.size(), 1u);
 }
 
+TEST_F(StoreTest, AFileOfSchemaVersion1IsTakenOverWithItsRows) {
+  {
+    auto store = open();
+    store->put_row(boiler, [] {
+      TwinRow row;
+      row.name = "temperature";
+      row.actual = {true, "21.5", 1000, {0, 3}, ""};
+      return row;
+    }());
+  }
+  const auto aged = test_support::run(
+      {"python3", "-c",
+       "import sqlite3, sys\n"
+       "sqlite3.connect(sys.argv[1]).executescript('ALTER TABLE rows DROP COLUMN expected_by;"
+       "ALTER TABLE rows DROP COLUMN actual_by; PRAGMA user_version=1')",
+       file_.string()});
+  ASSERT_EQ(aged.exit, 0) << aged.output;
+  auto store = open();
+  const auto loaded = store->load();
+  ASSERT_EQ(loaded.rows.size(), 1u);
+  EXPECT_EQ(loaded.rows[0].second.actual.value, "21.5");
+  EXPECT_EQ(loaded.rows[0].second.actual.by, "");
+  TwinRow row = loaded.rows[0].second;
+  row.actual.by = "mqtt";
+  store->put_row(boiler, row);
+  store.reset();
+  EXPECT_EQ(open()->load().rows.at(0).second.actual.by, "mqtt");
+}
+
+TwinRow observed(const std::string& name, const std::string& value) {
+  TwinRow row;
+  row.name = name;
+  row.observed = value;
+  return row;
+}
+
 TEST_F(StoreTest, FailedBatchGoesUnderTheNewerOneWithoutItsObjects) {
   Batch older;
   older.objects[{Kind::device, boiler}] = object_of("boiler", "{}");
-  older.twins[boiler].rows["a"].observed = "old";
-  older.twins[boiler].rows["b"].observed = "old";
-  older.twins[{"default", "gone"}].rows["a"].observed = "old";
+  older.twins[boiler].rows = {observed("b", "old"), observed("a", "old")};
+  older.twins[{"default", "gone"}].rows = {observed("a", "old")};
   Batch newer;
-  newer.twins[boiler].rows["a"].observed = "new";
+  newer.twins[boiler].rows = {observed("a", "new"), observed("a", "newest")};
   newer.twins[{"default", "gone"}].wipe = true;
   newer.put_under(older);
   EXPECT_TRUE(newer.objects.empty());
-  EXPECT_EQ(newer.twins[boiler].rows["a"].observed, "new");
-  EXPECT_EQ(newer.twins[boiler].rows["b"].observed, "old");
+  EXPECT_EQ(newer.twins[boiler].rows,
+            (std::vector<TwinRow>{observed("a", "newest"), observed("b", "old")}));
   EXPECT_TRUE((newer.twins[{"default", "gone"}].rows.empty()));
 }
 
@@ -255,7 +286,7 @@ TEST_F(StoreTest, EverythingAcknowledgedIsThereAfterKill9AtAnyMoment) {
     std::int64_t highest = 0;
     for (const Object& object : open()->load().objects) {
       std::int64_t number = 0;
-      ASSERT_TRUE(base::parse_int(*object.text, number));
+      ASSERT_TRUE(base::parse_int(object.text.str(), number));
       highest = std::max(highest, number);
     }
     EXPECT_GE(highest, acknowledged);

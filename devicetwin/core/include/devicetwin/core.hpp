@@ -5,6 +5,7 @@
 // disk. Then every outlet hears the Change; an outlet that sees its own origin does not echo it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,6 +16,7 @@
 
 #include "base/loop.hpp"
 #include "base/status.hpp"
+#include "devicetwin/text.hpp"
 #include "devicetwin/twin_row.hpp"
 #include "dmi/device.hpp"
 #include "dmi/json.hpp"
@@ -31,7 +33,7 @@ struct Object {
   dmi::ObjectId id;
   std::string uid;
   std::uint64_t version = 0;  // metadata.resourceVersion, rising over all objects
-  std::shared_ptr<const std::string> text;
+  Text text;
 };
 
 // What one accepted verb did to one object.
@@ -43,8 +45,8 @@ struct Change {
   Origin origin = Origin::self;
   bool spec_changed = false;  // kind device/device_model: generation rose
   // kind device: the object before and after (null: did not, does not exist).
-  std::shared_ptr<const std::string> before = nullptr;
-  std::shared_ptr<const std::string> after = nullptr;
+  Text before = nullptr;
+  Text after = nullptr;
   // kind device_status: the rows that changed, as they were (absent: new) and as they are.
   struct Row {
     std::optional<TwinRow> before;
@@ -82,9 +84,13 @@ struct TwinUpdate {
     base::Status refusal = {};                   // DMI: of the desired value
     std::string type = {};                       // "" : not stated
     std::optional<bool> optional = {};
+    // Optimistic concurrency: the side is only touched when this is its version now.
+    std::optional<Version> expected_version = {};
+    std::optional<Version> actual_version = {};
   };
   std::vector<Property> properties;
   std::string event_id;
+  std::string actor;  // of a mapper's report: its name
 };
 
 // What the journal keeps; devicetwin/store implements it on SQLite.
@@ -95,6 +101,10 @@ class Journal {
   virtual void put_object(const Object& object) = 0;
   virtual void delete_object(Kind kind, const dmi::ObjectId& id) = 0;
   virtual void put_row(const dmi::ObjectId& device, const TwinRow& row) = 0;
+  // As put_row for each: what was reported since the last time.
+  virtual void put_rows(const dmi::ObjectId& device, std::vector<TwinRow> rows) {
+    for (const TwinRow& row : rows) put_row(device, row);
+  }
   virtual void put_state(const dmi::ObjectId& device, const DeviceState& state) = 0;
   virtual void delete_twins(const dmi::ObjectId& device) = 0;  // its rows and its state
   // A small text of an outlet's own, by key; "" removes it. Store::Loaded has them back.
@@ -106,8 +116,28 @@ class Journal {
   virtual void flush(std::function<void(base::Status)> done) = 0;
 };
 
+struct RowTable;
+
+// The twins of one device, tombstones included, in order of name. Rows are made when they are
+// looked at. Valid until the next verb.
+class Twins {
+ public:
+  explicit Twins(const RowTable& table) : table_(&table) {}
+  std::size_t size() const;
+  std::optional<TwinRow> find(std::string_view name) const;
+  bool contains(std::string_view name) const;
+  TwinRow at(const std::string& name) const;  // must be there
+  void for_each(const std::function<void(const TwinRow&)>& each) const;
+
+ private:
+  const RowTable* table_;
+};
+
 class Core {
  public:
+  // Reported values are handed to the journal this long after they came, the newest of each: one
+  // write per row and window, however often it changes.
+  static constexpr auto report_window = std::chrono::milliseconds(100);
   // A node with more devices than this is several nodes.
   static constexpr std::size_t max_devices = 100'000;
   static constexpr std::size_t max_models = 10'000;
@@ -146,7 +176,8 @@ class Core {
   // Applies a report or an MQTT update, whole or not at all. `expected` becomes the Device object's
   // spec.properties[].desired when the property is in its spec — that is the verb desire — and
   // stays in the row alone otherwise. done: on disk where `expected` was touched, else accepted.
-  // not_found: no such device; invalid: a value does not fit the row's type (the KubeEdge texts).
+  // not_found: no such device; invalid: a value does not fit the row's type (the KubeEdge texts);
+  // conflict: a side's version is not the one that was expected.
   struct Applied {
     // Touched rows, also those that did not change; of a mapper's report: none, it knows them.
     std::vector<Change::Row> rows;
@@ -160,7 +191,7 @@ class Core {
   // Why nothing happens with a device although its model is there; "": nothing is in the way.
   // An unknown device is ignored. A missing model is Core's own reason and goes first.
   void set_waiting(const dmi::ObjectId& device, const std::string& reason);
-  const std::map<std::string, TwinRow>* rows(const dmi::ObjectId& device) const;
+  std::optional<Twins> rows(const dmi::ObjectId& device) const;
   const DeviceState* state(const dmi::ObjectId& device) const;
 
   // The DeviceStatus object, rendered; nullopt: no such device. Its version is in metadata.

@@ -22,11 +22,12 @@ struct Side {
   std::string value;
   std::int64_t time_ms = 0;  // source time where it is known, else when it came in
   Version version;
+  std::string by;  // who set it: "kubernetes", "mqtt", "mapper NAME"; "": not known
   friend bool operator==(const Side&, const Side&) = default;
 };
 
 // How far a desired value has come.
-enum class Progress : unsigned char { none, pending, applied, failed };
+enum class Progress : unsigned char { none, pending, applied, failed, overridden };
 
 struct TwinRow {
   std::string name;
@@ -41,7 +42,8 @@ struct TwinRow {
   base::Status quality;          // of actual: why there is no trustworthy value
   base::Status refusal;          // why desired is not applied
 
-  // none: nothing desired; failed: refusal is set and waiting will not help; applied: expected and
+  // none: nothing desired; overridden: the device took it and holds something else since (refusal
+  // is a conflict); failed: refusal is set and waiting will not help; applied: expected and
   // observed are one value; else pending.
   Progress progress() const;
   friend bool operator==(const TwinRow&, const TwinRow&) = default;

@@ -34,7 +34,7 @@ class Store final : public Journal {
   // After a failure without anybody waiting, the next try.
   static constexpr auto retry = std::chrono::seconds(1);
   // Stored in the file (user_version); a newer one is refused, not guessed at.
-  static constexpr int schema_version = 1;
+  static constexpr int schema_version = 2;
 
   struct Settings {
     std::filesystem::path file;  // its folder must exist and gets "devicetwin.lock"
@@ -63,6 +63,7 @@ class Store final : public Journal {
   void put_object(const Object& object) override;
   void delete_object(Kind kind, const dmi::ObjectId& id) override;
   void put_row(const dmi::ObjectId& device, const TwinRow& row) override;
+  void put_rows(const dmi::ObjectId& device, std::vector<TwinRow> rows) override;
   void put_state(const dmi::ObjectId& device, const DeviceState& state) override;
   void delete_twins(const dmi::ObjectId& device) override;
   void put_note(const std::string& key, const std::string& text) override;
