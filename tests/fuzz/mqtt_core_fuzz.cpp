@@ -12,7 +12,8 @@ void check_published(const std::string& topic, const std::string& payload) {
   fuzz::require(topic.starts_with("$hw/events/"), "topics published are KubeEdge's: " + topic);
   fuzz::require(topic.find_first_of(std::string_view("+#\0", 3)) == topic.npos,
                 "topics published have no wildcard: " + topic);
-  fuzz::require(base::is_utf8(topic) && base::is_utf8(payload), "what is published is UTF-8");
+  fuzz::require(base::is_utf8(topic) && base::is_utf8(payload),
+                "what is published is UTF-8: " + topic + " " + payload);
   const auto json = dmi::parse_json(payload);
   fuzz::require(json.ok() && json->is_object(), "what is published is a JSON object: " + payload);
 }
