@@ -10,6 +10,7 @@ using base::Status;
 base::Result<Json> parse_json(std::string_view text) {
   // Far above any object of ours, far below what overflows a parser's stack.
   constexpr int max_depth = 64;
+  constexpr std::size_t max_reason = 300;
   bool too_deep = false;
   const auto watch_depth = [&](int depth, Json::parse_event_t, Json&) {
     too_deep = too_deep || depth >= max_depth;  // depth counts from 0
@@ -25,8 +26,14 @@ base::Result<Json> parse_json(std::string_view text) {
     // The library's text starts with its own code in brackets, which helps nobody.
     const std::string_view what(error.what());
     const std::size_t start = what.find("] ");
-    return Status(Code::invalid,
-                  base::cat("not JSON: ", start == what.npos ? what : what.substr(start + 2)));
+    std::string reason(start == what.npos ? what : what.substr(start + 2));
+    // It ends with the bytes that were read last, whatever and however many they are; and it goes
+    // back to who sent them, as text.
+    if (reason.size() > max_reason) reason.resize(max_reason);
+    if (!base::is_utf8(reason)) {
+      for (char& c : reason) c = static_cast<unsigned char>(c) < 0x80 ? c : '?';
+    }
+    return Status(Code::invalid, base::cat("not JSON: ", reason));
   }
 }
 

@@ -23,6 +23,17 @@ if(TARGET devicetwin_eventbus)
   fuzz_target(mqtt devicetwin_eventbus)
   target_include_directories(mqtt_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/devicetwin/eventbus/src)
 endif()
+# Through the parser into a core: they share the core's test fixture.
+if(TARGET devicetwin_core)
+  fuzz_target(mqtt_core devicetwin_eventbus GTest::gtest)
+  target_include_directories(mqtt_core_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+    ${PROJECT_SOURCE_DIR}/devicetwin/eventbus/src)
+  fuzz_target(dmi_core devicetwin_dmilink dmi_wire dmi_proto GTest::gtest)
+  target_include_directories(dmi_core_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+    ${PROJECT_SOURCE_DIR}/devicetwin/dmilink/src ${PROJECT_SOURCE_DIR}/dmi/wire/src)
+  fuzz_target(stored devicetwin_store SQLite::SQLite3 GTest::gtest)
+  target_include_directories(stored_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+endif()
 if(TARGET gige_frames)
   fuzz_target(gige_image gige_frames)
 endif()

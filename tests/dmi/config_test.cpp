@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.hpp"
+
 namespace dmi {
 namespace {
 
@@ -56,6 +58,9 @@ TEST(Json, TooDeepBrokenAndForeignTextsAreInvalid) {
   EXPECT_TRUE(parse_json(std::string(60, '[') + std::string(60, ']')).ok());
   EXPECT_EQ(parse_json("{\"a\": \"\xff\"}").status().code(), Code::invalid);
   EXPECT_EQ(parse_json("").status().code(), Code::invalid);
+  // The reason is sent back to who sent the bytes.
+  EXPECT_TRUE(base::is_utf8(parse_json("{\"a\"\xff}").status().text()));
+  EXPECT_LT(parse_json("{\"a\":\"" + std::string(100000, 'x')).status().text().size(), 400u);
 }
 
 }  // namespace

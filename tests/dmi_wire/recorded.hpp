@@ -2,18 +2,22 @@
 #pragma once
 
 #include <google/protobuf/message.h>
+#include <google/protobuf/wrappers.pb.h>
 
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "convert.hpp"
 
 namespace recorded {
 
 using google::protobuf::Message;
+namespace pb = google::protobuf;
 
 inline std::vector<std::filesystem::path> files() {
   std::vector<std::filesystem::path> found;
@@ -77,6 +81,61 @@ inline std::unique_ptr<Message> round_trip(const Message& message) {
     again.reset();
   }
   return again;
+}
+
+// The number in an Any, as text; "" when it is another type. Whole floats look like integers.
+inline std::string number_text(const pb::Any& any) {
+  pb::Int64Value integer;
+  if (any.UnpackTo(&integer)) return base::cat(integer.value());
+  pb::FloatValue real;
+  if (!any.UnpackTo(&real)) return "";
+  if (std::trunc(real.value()) == real.value() && std::abs(real.value()) < 9e18f) {
+    return base::cat(static_cast<std::int64_t>(real.value()));
+  }
+  return base::cat(real.value());
+}
+
+inline void normalize_data(pb::Map<std::string, pb::Any>& data) {
+  for (auto entry = data.begin(); entry != data.end();) {
+    const std::string number = number_text(entry->second);
+    if (number == "inf" || number == "-inf" || number == "nan") {
+      entry = data.erase(entry);
+      continue;
+    }
+    if (!number.empty()) {
+      entry->second.set_type_url("number");
+      entry->second.set_value(number);
+    }
+    ++entry;
+  }
+}
+
+// Evens out what may differ, and nothing else:
+// 1. a number's wrapper: FloatValue and Int64Value of the same number are equal;
+// 2. a key whose float is not finite is gone;
+// 3. an empty sub-message equals an absent one.
+inline void normalize(Message& message) {
+  if (auto* config = dynamic_cast<v1beta1::CustomizedValue*>(&message)) {
+    return normalize_data(*config->mutable_data());
+  }
+  if (auto* anomaly = dynamic_cast<v1beta1::AnomalyDetection*>(&message)) {
+    return normalize_data(*anomaly->mutable_data());
+  }
+  const pb::Reflection& reflection = *message.GetReflection();
+  std::vector<const pb::FieldDescriptor*> present;
+  reflection.ListFields(message, &present);
+  for (const pb::FieldDescriptor* field : present) {
+    if (field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE || field->is_map()) continue;
+    if (field->is_repeated()) {
+      for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+        normalize(*reflection.MutableRepeatedMessage(&message, field, i));
+      }
+      continue;
+    }
+    Message* inner = reflection.MutableMessage(&message, field);
+    normalize(*inner);
+    if (inner->ByteSizeLong() == 0) reflection.ClearField(&message, field);
+  }
 }
 
 }  // namespace recorded

@@ -96,6 +96,10 @@ KubeClient::Answer KubeClient::post(const std::string& path, const Json& body) {
   return request("POST", path, dmi::to_text(body), "application/json");
 }
 
+KubeClient::Answer KubeClient::put(const std::string& path, const Json& body) {
+  return request("PUT", path, dmi::to_text(body), "application/json");
+}
+
 std::string built(std::string_view program) { return cat(PROJECT_BINARY, '/', program); }
 
 std::string plant_yaml(std::uint16_t port) {
@@ -140,10 +144,12 @@ void Plane::start_devicetwin() {
   }
 }
 
-void Plane::start_mapper() {
-  mapper_ = std::make_unique<Process>(std::vector<std::string>{
+void Plane::start_mapper(std::vector<std::string> more_flags) {
+  std::vector<std::string> arguments = {
       built("mappers/modbus/modbus-mapper"), "--edgecore-sock", (folder() / "dmi.sock").string(),
-      "--socket", (folder() / "modbus.sock").string()});
+      "--socket", (folder() / "modbus.sock").string()};
+  arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
+  mapper_ = std::make_unique<Process>(std::move(arguments));
 }
 
 void Plane::start() {

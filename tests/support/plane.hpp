@@ -27,6 +27,7 @@ class KubeClient {
   // patch is a JSON merge patch, or a JSON patch when it is an array.
   Answer patch(const std::string& path, const dmi::Json& patch);
   Answer post(const std::string& path, const dmi::Json& body);
+  Answer put(const std::string& path, const dmi::Json& body);
 
  private:
   Answer request(const char* method, const std::string& path, const std::string& body,
@@ -43,7 +44,7 @@ class Plane {
 
   void start_broker();
   void start_devicetwin();  // and waits until it is ready
-  void start_mapper();
+  void start_mapper(std::vector<std::string> more_flags = {});
   void start();  // all three
 
   const std::filesystem::path& folder() const { return folder_.path(); }

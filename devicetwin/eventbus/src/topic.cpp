@@ -17,6 +17,8 @@ Verb verb_of(std::string_view group, std::string_view word) {
 }  // namespace
 
 Topic parse_topic(std::string_view topic) {
+  // No broker should let these through; an answer to such a topic could not be published.
+  if (!base::is_utf8(topic) || topic.find_first_of("+#") != topic.npos) return {};
   const auto parts = base::split(topic, '/');
   if (parts.size() < 6 || parts[0] != "$hw" || parts[1] != "events") return {};
   if (parts[2] == "node") {
