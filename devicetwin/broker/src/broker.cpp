@@ -36,6 +36,7 @@ constexpr auto well_after = std::chrono::seconds(30);
 constexpr auto listen_deadline = std::chrono::seconds(10);
 constexpr auto leftover_patience = std::chrono::seconds(3);
 constexpr int ports_to_try = 100;
+constexpr int start_tries = 5;
 
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -77,15 +78,6 @@ Result<std::uint16_t> choose_port(std::uint16_t wanted) {
                                        "private MQTT broker: choose another with --mqtt-port"));
 }
 
-bool listens(std::uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = loopback(port);
-  const bool connected =
-      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::close(fd);
-  return connected;
-}
-
 // In PATH and where Debian puts daemons, which is not in an ordinary user's PATH.
 std::string find_program(std::string_view name) {
   const char* const path = std::getenv("PATH");
@@ -120,6 +112,8 @@ struct Broker::Impl {
   base::Backoff backoff;
   Clock::time_point started;
   std::uint64_t restarts = 0;
+  bool running = false;   // it said so
+  std::string last_line;  // of its output
 
   Impl(base::IoLoop& owner, Settings wanted)
       : loop(owner),
@@ -223,9 +217,13 @@ Status Broker::Impl::write_files() {
 }
 
 Status Broker::Impl::launch() {
+  running = false;
+  last_line.clear();
   auto made = broker::Child::start(
       loop, {program, "-c", file("mosquitto.conf").string()},
-      [](const std::string& line) {
+      [this](const std::string& line) {
+        running = running || line.ends_with(" running");
+        last_line = line;
         const bool bad = line.starts_with("Error");
         base::log(bad ? base::Level::warning : base::Level::debug, cat("mosquitto: ", line));
       },
@@ -236,18 +234,19 @@ Status Broker::Impl::launch() {
   return base::write_file(file("pid"), cat(child->pid()), 0600);
 }
 
+// Its own word for it: that somebody listens at the port could be somebody else.
 Status Broker::Impl::wait_until_it_listens() {
   const auto end = Clock::now() + listen_deadline;
-  std::string words;
-  while (Clock::now() < end) {
-    if (child->over(words)) {
-      return Status(Code::unavailable, cat(program, " does not start: ", words));
+  while (child->poll()) {
+    if (running) return Status();
+    if (Clock::now() > end) {
+      return Status(Code::unavailable, cat(program, " does not listen at ", url, " after ",
+                                           listen_deadline.count(), " s: ", last_line));
     }
-    if (listens(settings.port)) return Status();
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  return Status(Code::unavailable, cat(program, " does not listen at ", url, " after ",
-                                       listen_deadline.count(), " s"));
+  return Status(Code::unavailable, cat(program, " ", broker::describe_exit(child->status()),
+                                       " at its start: ", last_line));
 }
 
 void Broker::Impl::ended(int status) {
@@ -272,14 +271,20 @@ Result<std::unique_ptr<Broker>> Broker::start(base::IoLoop& loop, Settings setti
   if (const Status status = impl->find_programs(); !status.ok()) return status;
   if (const Status status = impl->make_folder(); !status.ok()) return status;
   impl->end_leftover();
-  const auto port = choose_port(impl->settings.port);
-  if (!port) return port.status();
-  impl->settings.port = *port;
-  impl->url = cat("tcp://127.0.0.1:", *port);
   if (const Status status = impl->load_accounts(); !status.ok()) return status;
-  if (const Status status = impl->write_files(); !status.ok()) return status;
-  if (const Status status = impl->launch(); !status.ok()) return status;
-  if (const Status status = impl->wait_until_it_listens(); !status.ok()) return status;
+  // Somebody may take the port between the look at it and the child's bind.
+  const std::uint16_t wanted = impl->settings.port;
+  for (int tries = 1;; ++tries) {
+    const auto port = choose_port(wanted);
+    if (!port) return port.status();
+    impl->settings.port = *port;
+    impl->url = cat("tcp://127.0.0.1:", *port);
+    if (const Status status = impl->write_files(); !status.ok()) return status;
+    if (const Status status = impl->launch(); !status.ok()) return status;
+    const Status status = impl->wait_until_it_listens();
+    if (status.ok()) break;
+    if (tries == start_tries || try_port(*port)) return status;
+  }
   return std::unique_ptr<Broker>(new Broker(std::move(impl)));
 }
 

@@ -102,6 +102,7 @@ struct Child::Impl {
     return reaped;
   }
   void read();
+  void read_now();
   void take(std::string_view text);
   void watch();
 };
@@ -125,18 +126,21 @@ void Child::Impl::read() {
                          });
 }
 
+void Child::Impl::read_now() {
+  for (;;) {
+    boost::system::error_code none;
+    const std::size_t size = output.read_some(boost::asio::buffer(buffer), none);
+    if (none || size == 0) return;
+    take({buffer.data(), size});
+  }
+}
+
 void Child::Impl::watch() {
   death.async_wait(stream_descriptor::wait_read,
                    [this, life = std::weak_ptr(alive)](const auto& error) {
                      if (life.expired() || error) return;
                      if (!reap()) return watch();
-                     // Its last words, which may come after the news of its death.
-                     for (;;) {
-                       boost::system::error_code none;
-                       const std::size_t size = output.read_some(boost::asio::buffer(buffer), none);
-                       if (none || size == 0) break;
-                       take({buffer.data(), size});
-                     }
+                     read_now();     // its last words may come after the news of its death
                      ended(status);  // may destroy this
                    });
 }
@@ -178,15 +182,13 @@ Child::~Child() {
 
 pid_t Child::pid() const { return impl_->pid; }
 
-bool Child::over(std::string& lines) {
-  if (!impl_->reap()) return false;
-  for (ssize_t size = 0; (size = ::read(impl_->output.native_handle(), impl_->buffer.data(),
-                                        impl_->buffer.size())) > 0;) {
-    lines.append(impl_->buffer.data(), static_cast<std::size_t>(size));
-  }
-  lines += describe_exit(impl_->status);
-  return true;
+bool Child::poll() {
+  const bool over = impl_->reap();  // first, so that its last words are read below
+  impl_->read_now();
+  return !over;
 }
+
+int Child::status() const { return impl_->status; }
 
 Status run(const std::vector<std::string>& arguments) {
   const auto started = spawn(arguments);

@@ -30,8 +30,9 @@ class Child {
   ~Child();
 
   pid_t pid() const;
-  // Whether it has ended already, without waiting for the loop; then its output so far is in lines.
-  bool over(std::string& lines);
+  // For who cannot wait for the loop: calls line() for what is there; false when it has ended.
+  bool poll();
+  int status() const;  // waitpid's, once poll() is false
 
   static constexpr auto patience = std::chrono::seconds(2);
 

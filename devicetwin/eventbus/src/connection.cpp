@@ -21,6 +21,8 @@ constexpr auto most_wait = std::chrono::milliseconds(10'000);
 // The broker calls us dead after one and a half of these without a word.
 constexpr auto keep_alive = std::chrono::seconds(20);
 constexpr auto connect_timeout = std::chrono::seconds(5);
+// Where the broker says nothing.
+constexpr std::size_t max_receive = 65535;
 constexpr auto farewell_wait = std::chrono::seconds(1);
 
 // Paho's words for what KubeEdge's configuration also calls mqtt:// and tls://.
@@ -77,6 +79,7 @@ struct Connection::Impl {
   base::Timer retry;
   base::Backoff backoff;
   bool connected = false;
+  std::size_t receive_maximum = max_receive;
   std::string said;  // the last reason for being away that was logged
   mqtt::token_ptr connecting;
   // Last: its destructor ends the callbacks that use what is above.
@@ -204,6 +207,11 @@ void Connection::Impl::refused(int code) {
 }
 
 void Connection::Impl::subscribe() {
+  receive_maximum = max_receive;
+  const mqtt::properties properties = connecting->get_connect_response().get_properties();
+  if (version == 5 && properties.contains(mqtt::property::RECEIVE_MAXIMUM)) {
+    receive_maximum = mqtt::get<std::uint16_t>(properties, mqtt::property::RECEIVE_MAXIMUM);
+  }
   const auto collection = std::make_shared<const mqtt::string_collection>(subscriptions);
   try {
     client->subscribe(collection, mqtt::iasync_client::qos_collection(subscriptions.size(), 1),
@@ -312,6 +320,7 @@ void Connection::close(const Message& farewell) {
 
 bool Connection::connected() const { return impl_->connected; }
 int Connection::version() const { return impl_->version; }
+std::size_t Connection::receive_maximum() const { return impl_->receive_maximum; }
 std::uint64_t Connection::dropped_in() const { return impl_->mailbox->dropped; }
 
 }  // namespace devicetwin::bus

@@ -45,6 +45,8 @@ class Connection {
 
   bool connected() const;
   int version() const;  // 3 or 5: what the running connection speaks, or the next will
+  // How many publications the broker takes before it has acknowledged one (MQTT 5, 3.2.2.3.3).
+  std::size_t receive_maximum() const;
   std::uint64_t dropped_in() const;
 
  private:

@@ -27,7 +27,7 @@ std::string reason_of(const Status& status) {
 }
 
 // The touched sides of what was asked for, by name as Go writes maps.
-std::vector<Shown> shown(const TwinUpdate& update, const Core::Applied& applied) {
+std::vector<Shown> shown(const TwinUpdate& update, const Core::Applied& applied, bool details) {
   std::vector<Shown> twins;
   for (const Change::Row& row : applied.rows) {
     const auto asked =
@@ -37,7 +37,7 @@ std::vector<Shown> shown(const TwinUpdate& update, const Core::Applied& applied)
     const bool expected = asked->expected.has_value();
     const bool actual = asked->actual.has_value();
     twins.push_back(
-        {row.after.name, &row.after, expected, actual, expected || actual || !row.before});
+        {row.after.name, &row.after, expected, actual, expected || actual || !row.before, details});
   }
   for (const std::string& name : applied.removed) twins.push_back({name, nullptr});
   std::sort(twins.begin(), twins.end(),
@@ -103,11 +103,12 @@ void Dispatcher::twin_update(const Topic& topic, std::string_view payload) {
   const TwinUpdate asked = request.update;
   core_.update_twin(
       topic.device, std::move(request.update), Origin::mqtt,
-      [this, life = std::weak_ptr(alive_), asked, answer_topic](auto applied) {
+      [this, life = std::weak_ptr(alive_), asked, details = request.details,
+       answer_topic](auto applied) {
         if (life.expired()) return;
         if (applied.ok()) {
           return publish(TopicKind::update_result, answer_topic,
-                         twin_result(asked.event_id, now_ms(), shown(asked, *applied)));
+                         twin_result(asked.event_id, now_ms(), shown(asked, *applied, details)));
         }
         const Status status = applied.status();
         publish(TopicKind::update_result, answer_topic,

@@ -58,6 +58,7 @@ struct EventBus::Impl {
 };
 
 void EventBus::Impl::up() {
+  outbox.set_most_flying(connection.receive_maximum());
   push(node_state("online", now_ms()));
   dispatcher.greet();
   if (!std::exchange(greeted, true) && settings.policies.at(TopicKind::document).retain) {

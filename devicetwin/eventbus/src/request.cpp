@@ -85,6 +85,13 @@ bool read_version(const Json& twin, std::string_view key, std::optional<Version>
   return true;
 }
 
+// Ours: who says so sees versions, and those he sends are conditions. EdgeCore reads them and takes
+// no notice, and so do we without it.
+bool wants_versions(const Json& json) {
+  const Json* versions = find(json, "versions");
+  return versions != nullptr && versions->is_boolean() && versions->get<bool>();
+}
+
 Status read_property(const std::string& name, const Json& twin, Property& property) {
   property.name = name;
   if (!is_key(name)) return Status(Code::invalid, bad_key);
@@ -134,9 +141,14 @@ Request parse_update(std::string_view payload) {
     return request;
   }
   request.update.event_id = request.event_id;
+  request.details = wants_versions(*json);
   for (const auto& [name, value] : twin->items()) {
-    request.status = read_property(name, value, request.update.properties.emplace_back());
+    Property& property = request.update.properties.emplace_back();
+    request.status = read_property(name, value, property);
     if (!request.status.ok()) return request;
+    if (request.details) continue;
+    property.expected_version.reset();
+    property.actual_version.reset();
   }
   return request;
 }
@@ -160,8 +172,7 @@ Request parse_get(std::string_view payload, std::string_view what) {
   }
   const auto json = dmi::parse_json(payload);
   if (json && json->is_object() && read_text(*json, "event_id", request.event_id)) {
-    const Json* versions = find(*json, "versions");
-    request.details = versions != nullptr && versions->is_boolean() && versions->get<bool>();
+    request.details = wants_versions(*json);
     return request;
   }
   const std::string why = !json ? json.status().text() : "not an object with a text event_id";

@@ -18,7 +18,7 @@ struct Request {
   base::Status status;   // why the request is refused; its text is the reason in the answer
   TwinUpdate update;     // of a twin/update
   std::string state;     // of a state/update
-  bool details = false;  // of a twin/get: {"versions": true}
+  bool details = false;  // {"versions": true} of twin/get and twin/update
 };
 
 Request parse_update(std::string_view payload);

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "base/text.hpp"
 #include "devicetwin/eventbus/fixture.hpp"
 
 namespace devicetwin::bus::test {
@@ -161,6 +164,162 @@ TEST_F(DispatcherTest, WhatNobodyHeardComesAsOneDocumentFromTheFirstMissedToTheN
   EXPECT_EQ(twin["temperature"]["last"]["actual"]["value"], "1");
   EXPECT_EQ(twin["temperature"]["current"]["actual"]["value"], "4");
   EXPECT_EQ(twin["setpoint"]["current"]["expected"]["value"], "30");
+}
+
+TEST_F(DispatcherTest, VersionsAndOriginsAreShownToWhoAsks) {
+  make_boiler();
+  update(R"({"twin":{"setpoint":{"expected":{"value":"30"}}}})");
+  const std::string topic = "$hw/events/device/default/boiler/twin/get";
+  const auto plain = json(send(topic, R"({"event_id":"g"})").at(0))["twin"]["setpoint"];
+  EXPECT_FALSE(plain.contains("expected_version"));
+  EXPECT_FALSE(plain["expected"]["metadata"].contains("origin"));
+  const auto full = json(send(topic, R"({"versions":true})").at(0))["twin"]["setpoint"];
+  const Version version = row("setpoint").expected.version;
+  EXPECT_EQ(full["expected_version"]["edge"], version.edge);
+  EXPECT_EQ(full["expected_version"]["cloud"], version.cloud);
+  EXPECT_EQ(full["expected"]["metadata"]["origin"], "mqtt");
+  EXPECT_FALSE(full.contains("actual_version"));
+}
+
+TEST_F(DispatcherTest, UpdateOfAnOlderVersionIsAConflictAndChangesNothing) {
+  make_boiler();
+  update(R"({"twin":{"own":{"expected":{"value":"1"}}}})");
+  const Version version = row("own").expected.version;
+  const auto with = [](std::int64_t cloud, std::int64_t edge, const char* value) {
+    return base::cat(R"({"event_id":"e","versions":true,"twin":{"own":{"expected":{"value":")",
+                     value, R"("},"expected_version":{"cloud":)", cloud, R"(,"edge":)", edge,
+                     "}}}}");
+  };
+  const auto taken = update(with(version.cloud, version.edge, "2"));
+  // The result tells the version that the next update has to name.
+  EXPECT_EQ(json(taken.at(0))["twin"]["own"]["expected_version"]["edge"],
+            row("own").expected.version.edge)
+      << taken.at(0).payload;
+  const auto refused = update(with(version.cloud, version.edge, "3"));
+  ASSERT_EQ(tails(refused), (Tails{"twin/update/result"}));
+  EXPECT_EQ(json(refused[0])["code"], 409);
+  EXPECT_EQ(json(refused[0])["event_id"], "e");
+  EXPECT_EQ(row("own").expected.value, "2");
+  const auto wrong = update(R"({"twin":{"own":{"expected_version":{"edge":"1"}}}})");
+  EXPECT_EQ(json(wrong.at(0))["code"], 400);
+  // EdgeCore's clients send versions that nobody minds.
+  update(R"({"twin":{"own":{"expected":{"value":"4"},"expected_version":{"edge":99}}}})");
+  EXPECT_EQ(row("own").expected.value, "4");
+}
+
+TEST_F(DispatcherTest, RequestsAreAnsweredWhileNewsWait) {
+  make_boiler();
+  dispatcher_.set_listening(false);
+  EXPECT_EQ(tails(update(R"({"twin":{"own":{"actual":{"value":"1"}}}})")),
+            (Tails{"twin/update/result"}));
+  EXPECT_EQ(tails(send("$hw/events/device/default/boiler/twin/get", "{}")),
+            (Tails{"twin/get/result"}));
+  sent_.clear();
+  ASSERT_TRUE(remove(Kind::device).ok());
+  ASSERT_EQ(sent_.size(), 1u);
+  EXPECT_NE(sent_[0].topic.find("membership/updated"), std::string::npos);
+}
+
+// Drives a dispatcher as a slow broker does: so many messages, then it is behind again.
+class SlowDispatcherTest : public devicetwin::test::CoreTest {
+ protected:
+  void make(const std::string& name) {
+    Json device = devicetwin::test::device_json("");
+    device["metadata"]["name"] = name;
+    ASSERT_TRUE(create(Kind::device, device).ok());
+  }
+  void report(const std::string& name, const std::string& value) {
+    core_.update_twin({"default", name}, actual("temperature", value), Origin::mapper, [](auto) {});
+    loop_.settle();
+  }
+  std::vector<std::string> documents() const {
+    std::vector<std::string> names;
+    for (const Message& message : sent_) {
+      const auto parts = base::split(message.topic, '/');
+      if (message.topic.ends_with("/document")) names.emplace_back(parts[4]);
+    }
+    return names;
+  }
+  void receive(Message message) {
+    sent_.push_back(std::move(message));
+    if (--room_ == 0) dispatcher_.set_listening(false);
+  }
+  static TopicPolicies policies() {
+    TopicPolicies policies;
+    EXPECT_TRUE(policies.set("document=1,retain").ok());
+    EXPECT_TRUE(policies.set("delta=2,retain").ok());
+    return policies;
+  }
+
+  int room_ = -1;  // messages until the broker is behind; below 0: never
+  std::vector<Message> sent_;
+  Dispatcher dispatcher_{core_, [this](Message message) { receive(std::move(message)); },
+                         policies()};
+};
+
+TEST_F(SlowDispatcherTest, WhatWasMissedComesInPortionsInTheOrderItWasFirstMissed) {
+  make_boiler();
+  for (const char* name : {"c", "a", "b"}) make(name);
+  dispatcher_.set_listening(false);
+  for (const char* name : {"c", "a", "b"}) report(name, "1");
+  report("c", "1.5");
+  EXPECT_EQ(dispatcher_.conflated(), 1u);
+  sent_.clear();
+  room_ = 2;
+  dispatcher_.set_listening(true);
+  EXPECT_EQ(documents(), (std::vector<std::string>{"c", "a"}));
+  report("c", "2");
+  room_ = -1;
+  dispatcher_.set_listening(true);
+  EXPECT_EQ(documents(), (std::vector<std::string>{"c", "a", "b", "c"}));
+}
+
+TEST_F(SlowDispatcherTest, RetainedDocumentIsWholeConflatedAndTakenBack) {
+  make_boiler();
+  loop_.advance(Dispatcher::retain_delay);
+  sent_.clear();
+  for (const char* value : {"1", "2", "3"}) report("boiler", value);
+  for (const Message& message : sent_) EXPECT_FALSE(message.policy.retain) << message.topic;
+  sent_.clear();
+  loop_.advance(Dispatcher::retain_delay);
+  ASSERT_EQ(sent_.size(), 1u);
+  EXPECT_EQ(sent_[0].policy, (TopicPolicy{1, true}));
+  const Json document = Json::parse(sent_[0].payload);
+  EXPECT_EQ(document["full"], true);
+  EXPECT_EQ(document["twin"]["temperature"]["current"]["actual"]["value"], "3");
+  EXPECT_EQ(document["twin"]["setpoint"]["current"]["expected"]["value"], "21");
+  sent_.clear();
+  ASSERT_TRUE(remove(Kind::device).ok());
+  int cleared = 0;
+  for (const Message& message : sent_) {
+    if (message.payload.empty() && message.policy.retain) ++cleared;
+  }
+  EXPECT_EQ(cleared, 2);  // document and delta
+}
+
+TEST_F(SlowDispatcherTest, RetainedDeltaDoesNotSayWhatIsOver) {
+  make_boiler();
+  core_.update_twin(boiler_, actual("setpoint", "5"), Origin::mapper, [](auto) {});
+  loop_.settle();
+  sent_.clear();
+  core_.update_twin(boiler_, actual("setpoint", "21"), Origin::mapper, [](auto) {});
+  loop_.settle();
+  const auto delta = std::find_if(sent_.begin(), sent_.end(), [](const Message& message) {
+    return message.topic.ends_with("/twin/update/delta");
+  });
+  ASSERT_NE(delta, sent_.end());
+  EXPECT_EQ(delta->policy, (TopicPolicy{2, true}));
+  EXPECT_TRUE(Json::parse(delta->payload)["delta"].empty());
+}
+
+TEST_F(SlowDispatcherTest, BrokerThatIsFoundAnewHearsAllRetainedDocuments) {
+  make_boiler();
+  make("a");
+  loop_.advance(Dispatcher::retain_delay);
+  sent_.clear();
+  dispatcher_.greet();
+  loop_.advance(Dispatcher::retain_delay);
+  EXPECT_EQ(documents(), (std::vector<std::string>{"a", "boiler"}));
 }
 
 }  // namespace
