@@ -14,7 +14,9 @@
 #include "devicetwin/dmi_link.hpp"
 #include "devicetwin/event_bus.hpp"
 #include "devicetwin/kube_api.hpp"
+#include "devicetwin/outbox.hpp"
 #include "devicetwin/store.hpp"
+#include "devicetwin/upload.hpp"
 
 namespace {
 
@@ -33,6 +35,10 @@ struct Flags {
   std::string mqtt_password_file;
   std::vector<std::string> mqtt_topics;
   devicetwin::EventBus::Settings bus;
+  std::uint64_t replay_quota = devicetwin::Outbox::default_quota_bytes;
+  double replay_rate = 1000;
+  devicetwin::Upload::Settings upload;
+  std::uint64_t upload_quota = devicetwin::Outbox::default_quota_bytes;
   std::string log_level = "info";
 };
 
@@ -70,6 +76,25 @@ void add_mqtt(CLI::App& app, Flags& flags) {
       ->check([&flags](const std::string& text) { return flags.bus.policies.set(text).text(); });
 }
 
+void add_outbox(CLI::App& app, Flags& flags) {
+  app.add_option("--mqtt-replay-quota", flags.replay_quota,
+                 "bytes on disk for changes while the MQTT broker is away, as 64MB; 0: only the "
+                 "newest values are told when it is back")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+  app.add_option("--mqtt-replay-rate", flags.replay_rate, "of them published per second")
+      ->check(CLI::Range(1.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--upload-url", flags.upload.url,
+                 "where messages of $hw/events/upload/#, SYS/dis/upload_records and +/user/# are "
+                 "POSTed (default: nowhere, not subscribed to)");
+  app.add_option("--upload-ca", flags.upload.ca,
+                 "PEM file of the CA of its server (default: the system's)");
+  app.add_option("--upload-quota", flags.upload_quota, "bytes on disk for messages that wait")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+}
+
 int parse(int argc, char** argv, Flags& flags) {
   CLI::App app(
       "devicetwin keeps devices and their twins on an edge node: for mappers over DMI, for "
@@ -79,6 +104,7 @@ int parse(int argc, char** argv, Flags& flags) {
   app.add_option("--dmi-socket", flags.dmi_socket,
                  "where mappers register (default: DIR/dmi.sock)");
   add_mqtt(app, flags);
+  add_outbox(app, flags);
   app.add_option("--node", flags.node, "this node's name")->capture_default_str();
   app.add_option("--kube-address", flags.kube_address, "IP address of the HTTPS endpoint")
       ->capture_default_str();
@@ -102,6 +128,33 @@ int fail(const base::Status& status) {
   return 1;
 }
 
+// Both null where nobody needs them.
+struct Durable {
+  std::unique_ptr<devicetwin::Outbox> outbox;
+  std::unique_ptr<devicetwin::Upload> upload;
+};
+
+base::Result<Durable> open_durable(const Flags& flags, const fs::path& dir, base::IoLoop& loop) {
+  Durable durable;
+  devicetwin::Outbox::Settings settings{.folder = dir};
+  if (flags.mqtt == "none") return durable;
+  if (flags.replay_quota > 0) settings.quotas["mqtt"] = flags.replay_quota;
+  if (!flags.upload.url.empty()) {
+    settings.quotas[devicetwin::Upload::consumer] = flags.upload_quota;
+  }
+  if (settings.quotas.empty()) return durable;
+  auto outbox = devicetwin::Outbox::open(loop, std::move(settings));
+  if (!outbox) return outbox.status();
+  durable.outbox = std::move(*outbox);
+  if (flags.upload.url.empty()) return durable;
+  devicetwin::Upload::Settings to = flags.upload;
+  to.node = flags.node;
+  auto upload = devicetwin::Upload::start(loop, *durable.outbox, std::move(to));
+  if (!upload) return upload.status();
+  durable.upload = std::move(*upload);
+  return durable;
+}
+
 // Both null with --mqtt none. The bus goes before its broker.
 struct Mqtt {
   std::unique_ptr<devicetwin::Broker> broker;
@@ -109,7 +162,7 @@ struct Mqtt {
 };
 
 base::Result<Mqtt> start_mqtt(const Flags& flags, const fs::path& dir, devicetwin::Core& core,
-                              base::IoLoop& loop) {
+                              base::IoLoop& loop, const Durable& durable) {
   Mqtt mqtt;
   if (flags.mqtt == "none") return mqtt;
   devicetwin::EventBus::Settings settings = flags.bus;
@@ -130,6 +183,13 @@ base::Result<Mqtt> start_mqtt(const Flags& flags, const fs::path& dir, devicetwi
     const auto password = base::read_file(flags.mqtt_password_file);
     if (!password) return password.status();
     settings.password = password->substr(0, password->find('\n'));
+  }
+  if (flags.replay_quota > 0) settings.outbox = durable.outbox.get();
+  settings.replay_per_s = flags.replay_rate;
+  if (durable.upload) {
+    settings.upload = [&upload = *durable.upload](auto topic, auto payload) {
+      upload.take(topic, payload);
+    };
   }
   auto bus = devicetwin::EventBus::start(core, loop, std::move(settings));
   if (!bus) return bus.status();
@@ -158,7 +218,9 @@ int run(const Flags& flags) {
                                                       : fs::absolute(flags.dmi_socket).string();
   auto dmi = devicetwin::DmiLink::start(core, **store, socket, loaded.notes);
   if (!dmi) return fail(dmi.status());
-  auto mqtt = start_mqtt(flags, dir, core, loop);
+  auto durable = open_durable(flags, dir, loop);
+  if (!durable) return fail(durable.status());
+  auto mqtt = start_mqtt(flags, dir, core, loop, *durable);
   if (!mqtt) return fail(mqtt.status());
   devicetwin::KubeApi::Settings https;
   https.address = flags.kube_address;

@@ -220,6 +220,7 @@ void Dispatcher::miss(const Change& change, const Rows& rows) {
   // A state told over MQTT has been answered already.
   const bool state = change.state_changed && change.origin != Origin::mqtt;
   if (rows.empty() && !state) return;
+  if (keep_) keep_(change.id, rows);
   Missed& missed = missed_[change.id];
   if (missed.number == 0) {
     missed.number = next_missed_++;

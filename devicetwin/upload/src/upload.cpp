@@ -1,0 +1,154 @@
+#include "devicetwin/upload.hpp"
+
+#include <pthread.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "devicetwin/replay.hpp"
+#include "post.hpp"
+
+namespace devicetwin {
+
+using base::cat;
+using base::Code;
+using base::Result;
+using base::Status;
+
+// The replay hands one record at a time to the thread, which posts the outcome back.
+struct Upload::Impl {
+  base::Loop& loop;
+  Outbox& outbox;
+  Settings settings;
+  upload::Post post;
+  base::Repeats repeats;  // the loop's
+  std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
+  Replay::Done done;  // of the record on its way
+  Replay replay;
+
+  std::mutex mutex;  // guards what follows
+  std::condition_variable changed;
+  std::optional<Record> next;
+  bool stopping = false;
+  std::thread thread;  // last: it uses the others
+
+  Impl(base::Loop& owner, Outbox& from, Settings wanted)
+      : loop(owner),
+        outbox(from),
+        settings(std::move(wanted)),
+        post(settings.url, settings.ca, settings.timeout),
+        replay(owner, from, consumer,
+               {.in_flight = 1,
+                .records_per_s = settings.records_per_s,
+                .first_retry = settings.first_retry,
+                .most_retry = settings.most_retry},
+               [this](const Record& record, Replay::Done told) {
+                 done = std::move(told);
+                 {
+                   const std::lock_guard guard(mutex);
+                   next = record;
+                 }
+                 changed.notify_one();
+               }) {
+    thread = std::thread([this] { run(); });
+    ::pthread_setname_np(thread.native_handle(), "upload");
+  }
+
+  void run();
+  void tell(const Status& status);
+  void told(const Status& status);
+  upload::Headers headers(const Record& record) const;
+};
+
+upload::Headers Upload::Impl::headers(const Record& record) const {
+  upload::Headers out = {{"NodeName", upload::header_value(settings.node)},
+                         {"X-Sequence", cat(record.sequence)}};
+  if (record.gap) {
+    out.emplace_back("X-Gap", "1");
+    out.emplace_back("Content-Type", "application/json");
+    return out;
+  }
+  out.emplace_back("X-Topic", upload::header_value(record.topic));
+  out.emplace_back("X-Time", cat(record.time_ms));
+  out.emplace_back("Content-Type", "application/octet-stream");
+  return out;
+}
+
+void Upload::Impl::run() {
+  std::unique_lock guard(mutex);
+  for (;;) {
+    changed.wait(guard, [this] { return stopping || next.has_value(); });
+    if (stopping) return;
+    const Record record = std::move(*next);
+    next.reset();
+    guard.unlock();
+    tell(post.send(headers(record), record.gap ? gap_text(*record.gap) : record.payload));
+    guard.lock();
+  }
+}
+
+void Upload::Impl::tell(const Status& status) {
+  const auto task = [this, life = std::weak_ptr(alive), status] {
+    if (!life.expired()) told(status);
+  };
+  // A loop that is full now has room later, and nothing goes on before it knows.
+  while (!loop.post(task)) {
+    std::unique_lock guard(mutex);
+    if (changed.wait_for(guard, std::chrono::milliseconds(10), [this] { return stopping; })) return;
+  }
+}
+
+void Upload::Impl::told(const Status& status) {
+  if (status.ok()) {
+    repeats.over("post", "uploads are taken again");
+  } else {
+    repeats.warn(loop.now(), "post",
+                 cat("upload: ", status.text(), "; tried again until it is taken"));
+  }
+  const Replay::Done tell_replay = std::exchange(done, {});
+  if (tell_replay) tell_replay(status.ok());
+}
+
+Upload::Upload(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Upload>> Upload::start(base::Loop& loop, Outbox& outbox, Settings settings) {
+  if (!settings.url.starts_with("http://") && !settings.url.starts_with("https://")) {
+    return Status(Code::invalid,
+                  cat("--upload-url ", settings.url, ": wanted http://… or https://…"));
+  }
+  if (!settings.ca.empty()) {
+    const auto ca = base::read_file(settings.ca);
+    if (!ca) return Status(ca.status().code(), cat("--upload-ca: ", ca.status().text()));
+  }
+  auto impl = std::make_unique<Impl>(loop, outbox, std::move(settings));
+  impl->replay.resume();
+  return std::unique_ptr<Upload>(new Upload(std::move(impl)));
+}
+
+Upload::~Upload() {
+  impl_->alive.reset();
+  impl_->post.stop();
+  {
+    const std::lock_guard guard(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->changed.notify_one();
+  impl_->thread.join();
+}
+
+void Upload::take(std::string_view topic, std::string_view payload) {
+  impl_->outbox.append(consumer, base::to_ms(impl_->loop.wall()), std::string(topic),
+                       std::string(payload));
+}
+
+Upload::Counters Upload::counters() const {
+  const Replay::Counters counters = impl_->replay.counters();
+  return {.delivered = counters.delivered, .failed = counters.failed};
+}
+
+}  // namespace devicetwin
