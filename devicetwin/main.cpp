@@ -12,6 +12,8 @@
 #include "devicetwin/core.hpp"
 #include "devicetwin/dmi_link.hpp"
 #include "devicetwin/event_bus.hpp"
+#include "devicetwin/history.hpp"
+#include "devicetwin/history_http.hpp"
 #include "devicetwin/kube_api.hpp"
 #include "devicetwin/store.hpp"
 
@@ -29,11 +31,13 @@ struct Flags {
   std::string mqtt = "tcp://127.0.0.1:1883";
   std::string mqtt_user;
   std::string mqtt_password_file;
+  std::string history;
+  std::uint64_t history_quota_mib = 256;
   std::string log_level = "info";
 };
 
 constexpr const char* footer = R"(
-Files below DIR: devicetwin.db (objects and twins), kubeconfig, token, ca.crt, server.crt, server.key, dmi.sock.
+Files below DIR: devicetwin.db (objects and twins), history.db, kubeconfig, token, ca.crt, server.crt, server.key, dmi.sock.
 
   kubectl --kubeconfig DIR/kubeconfig get devices,devicemodels,devicestatuses -A
 
@@ -55,6 +59,15 @@ int parse(int argc, char** argv, Flags& flags) {
   app.add_option("--kube-address", flags.kube_address, "IP address of the HTTPS endpoint")
       ->capture_default_str();
   app.add_option("--kube-port", flags.kube_port, "its port; 0: any free one")
+      ->capture_default_str();
+  app.add_option("--history", flags.history,
+                 "AGE[,COUNT], like 24h or 7d,100000: keep the past of every property, and not "
+                 "only of those with historyAge or historyCount in visitors.configData")
+      ->check(
+          [](const std::string& text) { return dmi::parse_history_rule(text).status().text(); });
+  app.add_option("--history-quota", flags.history_quota_mib,
+                 "MiB that all of it may take; the oldest go first")
+      ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
@@ -91,6 +104,12 @@ int run(const Flags& flags) {
             loaded.version);
   malloc_trim(0);  // what reading took and is not needed any more: a third of it at 100,000 twins
 
+  devicetwin::History::Settings kept;
+  kept.file = dir / "history.db";
+  kept.quota_bytes = flags.history_quota_mib << 20;
+  if (!flags.history.empty()) kept.everything = dmi::parse_history_rule(flags.history).value();
+  devicetwin::History history(core, kept);
+
   const std::string socket = flags.dmi_socket.empty() ? (dir / "dmi.sock").string()
                                                       : fs::absolute(flags.dmi_socket).string();
   auto dmi = devicetwin::DmiLink::start(core, **store, socket, loaded.notes);
@@ -98,6 +117,7 @@ int run(const Flags& flags) {
   devicetwin::EventBus::Settings mqtt;
   mqtt.url = flags.mqtt;
   mqtt.user = flags.mqtt_user;
+  mqtt.history = &history;
   if (!flags.mqtt_password_file.empty()) {
     const auto password = base::read_file(flags.mqtt_password_file);
     if (!password) return fail(password.status());
@@ -109,6 +129,10 @@ int run(const Flags& flags) {
   https.address = flags.kube_address;
   https.port = flags.kube_port;
   https.folder = dir;
+  https.routes.push_back(
+      {std::string(devicetwin::history_path), [&](const base::http::Request& request, auto answer) {
+         devicetwin::get_history(history, request, std::move(answer));
+       }});
   auto kube = devicetwin::KubeApi::listen(core, loop, https);
   if (!kube) return fail(kube.status());
 

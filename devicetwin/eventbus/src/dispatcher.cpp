@@ -69,7 +69,12 @@ bool same_on_mqtt(const Change::Row& row) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Core& core, Publish publish) : core_(core), publish_(std::move(publish)) {
+Dispatcher::Dispatcher(Core& core, Publish publish)
+    : core_(core),
+      publish_(std::move(publish)),
+      history_(core, [this](std::string topic, std::string payload) {
+        publish_(std::move(topic), std::move(payload));
+      }) {
   core.add_outlet(*this);
 }
 
@@ -81,6 +86,8 @@ void Dispatcher::message(std::string_view text, std::string_view payload) {
       return twin_update(topic, payload);
     case Verb::twin_get:
       return twin_get(topic, payload);
+    case Verb::history_get:
+      return history_.get(topic, payload);
     case Verb::state_update:
       return state_update(topic, payload);
     case Verb::membership_get:

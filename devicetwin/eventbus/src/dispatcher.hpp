@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "devicetwin/core.hpp"
+#include "history_topic.hpp"
 #include "request.hpp"
 #include "topic.hpp"
 
@@ -29,6 +30,7 @@ class Dispatcher final : public Outlet {
   // somebody does again he hears one document per device, from the first value he missed to the
   // newest.
   void set_listening(bool listening);
+  void set_history(HistoryReader* reader) { history_.set_reader(reader); }
 
   std::uint64_t ignored() const { return ignored_; }
 
@@ -52,6 +54,7 @@ class Dispatcher final : public Outlet {
 
   Core& core_;
   Publish publish_;
+  HistoryTopic history_;
   std::set<dmi::ObjectId> bare_;  // devices that are known by their bare name too
   // What the last delta of a device said: a delta is told when this changes.
   std::map<dmi::ObjectId, std::map<std::string, std::string>> deltas_;

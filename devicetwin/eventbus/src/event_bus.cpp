@@ -128,6 +128,7 @@ struct EventBus::Impl {
     mailbox->life = alive;
     mailbox->collect = [this] { collect(); };
     dispatcher.set_listening(false);
+    dispatcher.set_history(settings.history);
   }
 
   Status create();

@@ -164,8 +164,7 @@ bool differs(const TwinRow& row) {
   return row.expected.value != (row.actual.present ? row.actual.value : "");
 }
 
-std::string delta(std::string_view event_id, std::int64_t now_ms,
-                  const Twins& rows) {
+std::string delta(std::string_view event_id, std::int64_t now_ms, const Twins& rows) {
   Writer writer = begin(event_id, now_ms);
   writer.key("twin").open();
   std::vector<std::pair<std::string, std::string>> different;

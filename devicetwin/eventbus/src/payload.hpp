@@ -30,8 +30,7 @@ std::string document(std::string_view event_id, std::int64_t now_ms,
                      const std::vector<const Change::Row*>& rows);
 // Whether expected and actual differ, so that the row stands in the delta.
 bool differs(const TwinRow& row);
-std::string delta(std::string_view event_id, std::int64_t now_ms,
-                  const Twins& rows);
+std::string delta(std::string_view event_id, std::int64_t now_ms, const Twins& rows);
 std::string state_result(std::string_view event_id, std::int64_t now_ms, std::string_view name,
                          const DeviceState& state);
 

@@ -10,6 +10,7 @@
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
+#include "devicetwin/history_reader.hpp"
 
 namespace devicetwin {
 
@@ -22,6 +23,7 @@ class EventBus {
     std::string client_id;  // "": "devicetwin-" and the node's name
     // The broker keeps our subscriptions and what was published while we were away.
     bool persistent_session = true;
+    HistoryReader* history = nullptr;  // who answers twin/history/get; outlives the bus
   };
   struct Counters {
     std::uint64_t received = 0;
