@@ -13,6 +13,8 @@
 #include "devicetwin/core.hpp"
 #include "devicetwin/dmi_link.hpp"
 #include "devicetwin/event_bus.hpp"
+#include "devicetwin/history.hpp"
+#include "devicetwin/history_http.hpp"
 #include "devicetwin/kube_api.hpp"
 #include "devicetwin/outbox.hpp"
 #include "devicetwin/store.hpp"
@@ -39,11 +41,13 @@ struct Flags {
   double replay_rate = 1000;
   devicetwin::Upload::Settings upload;
   std::uint64_t upload_quota = devicetwin::Outbox::default_quota_bytes;
+  std::string history;
+  std::uint64_t history_quota_mib = 256;
   std::string log_level = "info";
 };
 
 constexpr const char* footer = R"(
-Files below DIR: devicetwin.db (objects and twins), kubeconfig, token, ca.crt, server.crt, server.key, dmi.sock, mqtt/ (private broker).
+Files below DIR: devicetwin.db (objects and twins), history.db, kubeconfig, token, ca.crt, server.crt, server.key, dmi.sock, mqtt/ (private broker).
 
   kubectl --kubeconfig DIR/kubeconfig get devices,devicemodels,devicestatuses -A
 
@@ -110,6 +114,15 @@ int parse(int argc, char** argv, Flags& flags) {
       ->capture_default_str();
   app.add_option("--kube-port", flags.kube_port, "its port; 0: any free one")
       ->capture_default_str();
+  app.add_option("--history", flags.history,
+                 "AGE[,COUNT], like 24h or 7d,100000: keep the past of every property, and not "
+                 "only of those with historyAge or historyCount in visitors.configData")
+      ->check(
+          [](const std::string& text) { return dmi::parse_history_rule(text).status().text(); });
+  app.add_option("--history-quota", flags.history_quota_mib,
+                 "MiB that all of it may take; the oldest go first")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
@@ -162,10 +175,12 @@ struct Mqtt {
 };
 
 base::Result<Mqtt> start_mqtt(const Flags& flags, const fs::path& dir, devicetwin::Core& core,
-                              base::IoLoop& loop, const Durable& durable) {
+                              base::IoLoop& loop, const Durable& durable,
+                              devicetwin::History& history) {
   Mqtt mqtt;
   if (flags.mqtt == "none") return mqtt;
   devicetwin::EventBus::Settings settings = flags.bus;
+  settings.history = &history;
   settings.mqtt_version = flags.mqtt_version == "3" ? 3 : 0;
   if (flags.mqtt.empty()) {
     auto broker =
@@ -214,18 +229,28 @@ int run(const Flags& flags) {
             loaded.version);
   malloc_trim(0);  // what reading took and is not needed any more: a third of it at 100,000 twins
 
+  devicetwin::History::Settings kept;
+  kept.file = dir / "history.db";
+  kept.quota_bytes = flags.history_quota_mib << 20;
+  if (!flags.history.empty()) kept.everything = dmi::parse_history_rule(flags.history).value();
+  devicetwin::History history(core, kept);
+
   const std::string socket = flags.dmi_socket.empty() ? (dir / "dmi.sock").string()
                                                       : fs::absolute(flags.dmi_socket).string();
   auto dmi = devicetwin::DmiLink::start(core, **store, socket, loaded.notes);
   if (!dmi) return fail(dmi.status());
   auto durable = open_durable(flags, dir, loop);
   if (!durable) return fail(durable.status());
-  auto mqtt = start_mqtt(flags, dir, core, loop, *durable);
+  auto mqtt = start_mqtt(flags, dir, core, loop, *durable, history);
   if (!mqtt) return fail(mqtt.status());
   devicetwin::KubeApi::Settings https;
   https.address = flags.kube_address;
   https.port = flags.kube_port;
   https.folder = dir;
+  https.routes.push_back(
+      {std::string(devicetwin::history_path), [&](const base::http::Request& request, auto answer) {
+         devicetwin::get_history(history, request, std::move(answer));
+       }});
   auto kube = devicetwin::KubeApi::listen(core, loop, https);
   if (!kube) return fail(kube.status());
 

@@ -1,5 +1,6 @@
 #include "devicetwin/history_reader.hpp"
 
+#include "base/loop.hpp"
 #include "base/text.hpp"
 #include "dmi/json.hpp"
 

@@ -71,7 +71,15 @@ bool same_on_mqtt(const Change::Row& row) {
 }  // namespace
 
 Dispatcher::Dispatcher(Core& core, Publish publish, TopicPolicies policies)
-    : core_(core), publish_(std::move(publish)), policies_(policies), retain_timer_(core.loop()) {
+    : core_(core),
+      publish_(std::move(publish)),
+      policies_(policies),
+      history_(
+          core,
+          [this](std::string topic, std::string payload) {
+            publish_({std::move(topic), std::move(payload), policies_.at(TopicKind::get_result)});
+          }),
+      retain_timer_(core.loop()) {
   core.add_outlet(*this);
 }
 
@@ -83,6 +91,8 @@ void Dispatcher::message(std::string_view text, std::string_view payload) {
       return twin_update(topic, payload);
     case Verb::twin_get:
       return twin_get(topic, payload);
+    case Verb::history_get:
+      return history_.get(topic, payload);
     case Verb::state_update:
       return state_update(topic, payload);
     case Verb::membership_get:

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "devicetwin/core.hpp"
+#include "history_topic.hpp"
 #include "message.hpp"
 #include "request.hpp"
 #include "topic.hpp"
@@ -44,6 +45,7 @@ class Dispatcher final : public Outlet {
       std::function<void(const dmi::ObjectId&, const std::vector<const Change::Row*>&)> keep) {
     keep_ = std::move(keep);
   }
+  void set_history(HistoryReader* reader) { history_.set_reader(reader); }
 
   std::uint64_t ignored() const { return ignored_; }
   // Changes that were not published because a newer one of the same property replaced them.
@@ -80,6 +82,7 @@ class Dispatcher final : public Outlet {
   Core& core_;
   Publish publish_;
   TopicPolicies policies_;
+  HistoryTopic history_;
   std::set<dmi::ObjectId> bare_;  // devices that are known by their bare name too
   // What the last delta of a device said: a delta is told when this changes.
   std::map<dmi::ObjectId, std::map<std::string, std::string>> deltas_;

@@ -50,6 +50,7 @@ struct EventBus::Impl {
                           if (replayer) replayer->pause();
                         }}) {
     dispatcher.set_listening(false);
+    dispatcher.set_history(settings.history);
     if (wanted.outbox == nullptr) return;
     replayer.emplace(loop, *wanted.outbox, owner.node(),
                      Replay::Settings{.records_per_s = wanted.replay_per_s},

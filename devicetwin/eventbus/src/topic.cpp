@@ -27,6 +27,13 @@ Topic parse_topic(std::string_view topic) {
     return get ? Topic{Verb::membership_get, {}, false} : Topic();
   }
   if (parts[2] != "device") return {};
+  if (parts.size() >= 7 && topic.ends_with("/twin/history/get")) {
+    const bool bare = parts.size() == 7;
+    return bare ? Topic{Verb::history_get, {"default", std::string(parts[3])}, true}
+                : Topic{parts.size() == 8 ? Verb::history_get : Verb::none,
+                        {std::string(parts[3]), std::string(parts[4])},
+                        false};
+  }
   if (parts.size() == 7) {
     return {verb_of(parts[5], parts[6]), {std::string(parts[3]), std::string(parts[4])}, false};
   }
@@ -47,9 +54,10 @@ std::string node_topic(std::string_view node, std::string_view suffix) {
 
 const std::vector<std::string>& subscriptions() {
   static const std::vector<std::string> topics = {
-      "$hw/events/device/+/+/state/update", "$hw/events/device/+/+/twin/+",
-      "$hw/events/device/+/state/update",   "$hw/events/device/+/twin/+",
-      "$hw/events/node/+/membership/get",
+      "$hw/events/device/+/+/state/update",   "$hw/events/device/+/+/twin/+",
+      "$hw/events/device/+/state/update",     "$hw/events/device/+/twin/+",
+      "$hw/events/node/+/membership/get",     "$hw/events/device/+/+/twin/history/get",
+      "$hw/events/device/+/twin/history/get",
   };
   return topics;
 }

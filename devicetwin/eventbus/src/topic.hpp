@@ -13,6 +13,7 @@ enum class Verb : unsigned char {
   none,  // not a request of ours
   twin_update,
   twin_get,
+  history_get,    // ours: twin/history/get
   cloud_updated,  // a cloud's, never a client's
   state_update,
   membership_get,

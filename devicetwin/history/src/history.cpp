@@ -42,6 +42,7 @@ bool reported_changed(const Change::Row& row) {
 struct History::Impl {
   struct Wait {
     HistoryQuery query;
+    std::int64_t now_ms = 0;
     bool keeps = false;  // the property asks for history, so that an empty answer is no mistake
     Done done;
   };
@@ -56,16 +57,18 @@ struct History::Impl {
   base::Loop& loop;
   Settings settings;
   HistoryRules rules;
+  base::Timer timer;
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
 
   mutable std::mutex mutex;
   std::condition_variable wake;
-  Batch batch;                         // guarded by mutex
-  std::vector<Wait> waits;             // guarded by mutex
-  Clock::time_point due{};             // guarded by mutex: when batch is to be written
-  Counters counters;                   // guarded by mutex
-  bool stopping = false;               // guarded by mutex
-  std::uint64_t removed_by_files = 0;  // guarded by mutex
+  Batch batch;                           // guarded by mutex
+  std::vector<Wait> waits;               // guarded by mutex
+  Clock::time_point due{};               // guarded by mutex: when batch is to be written
+  Counters counters;                     // guarded by mutex
+  bool stopping = false;                 // guarded by mutex
+  std::optional<std::int64_t> prune_ms;  // guarded by mutex: the time, when a period is over
+  std::uint64_t removed_by_files = 0;    // guarded by mutex
 
   // Of the thread.
   std::unique_ptr<HistoryFile> file;
@@ -73,7 +76,8 @@ struct History::Impl {
   std::uint64_t removed_before = 0;                // by files that were open before
   bool failing = false;
   bool more_to_prune = false;
-  Clock::time_point next_try{}, next_prune{}, next_sync{};
+  std::int64_t pruned_ms = 0;
+  Clock::time_point next_try{};
   base::Repeats repeats;
   std::thread writer;
 
@@ -81,7 +85,8 @@ struct History::Impl {
       : core(the_core),
         loop(the_core.loop()),
         settings(std::move(the_settings)),
-        rules(the_core, settings.everything) {}
+        rules(the_core, settings.everything),
+        timer(loop) {}
 
   void push(NewSample sample);
   void drop_oldest();
@@ -95,7 +100,8 @@ struct History::Impl {
   void failed(const Status& status);
   void write(std::unique_lock<std::mutex>& guard);
   void answer(std::vector<Wait> queries);
-  void prune();
+  void prune(std::optional<std::int64_t> now_ms);
+  void tick();
   void count();
 };
 
@@ -129,15 +135,10 @@ void History::Impl::remove(const dmi::ObjectId& device) {
 }
 
 void History::Impl::wait(std::unique_lock<std::mutex>& guard) {
-  const auto urgent = [this] { return stopping || !waits.empty(); };
+  const auto urgent = [this] { return stopping || !waits.empty() || prune_ms; };
   if (more_to_prune && !failing) return;
   if (batch.empty()) {
-    const auto woken = [&] { return urgent() || !batch.empty(); };
-    if (!file) {
-      wake.wait(guard, woken);
-    } else if (!wake.wait_until(guard, std::min(next_prune, next_sync), woken)) {
-      return;
-    }
+    wake.wait(guard, [&] { return urgent() || !batch.empty(); });
   }
   if (!urgent()) wake.wait_until(guard, due, urgent);
 }
@@ -202,7 +203,6 @@ bool History::Impl::ready(bool wanted) {
   }
   file = std::move(*opened);
   devices.reset();
-  next_prune = next_sync = Clock::now();
   return true;
 }
 
@@ -232,7 +232,7 @@ void History::Impl::write(std::unique_lock<std::mutex>& guard) {
 void History::Impl::answer(std::vector<Wait> queries) {
   for (Wait& wait : queries) {
     Result<HistoryPage> page =
-        file ? file->read(wait.query, base::to_ms(loop.wall()))
+        file ? file->read(wait.query, wait.now_ms)
         : failing
             ? Result<HistoryPage>(Status(Code::unavailable, "the history's file cannot be opened"))
             : Status(Code::not_found, "no samples");
@@ -255,19 +255,25 @@ void History::Impl::answer(std::vector<Wait> queries) {
   }
 }
 
-void History::Impl::prune() {
-  if (!file) return;
-  const auto now = Clock::now();
-  if (more_to_prune || now >= next_prune || settings.prune_period.count() == 0) {
-    next_prune = now + std::max<std::chrono::milliseconds>(settings.prune_period,
-                                                           std::chrono::milliseconds(10));
-    const auto more = file->prune(base::to_ms(loop.wall()));
-    more_to_prune = more.ok() && *more;
-    if (!more.ok()) return failed(more.status());
-  }
-  if (now < next_sync) return;
-  next_sync = now + sync;
+// now_ms: the period is over; absent: go on with what was begun.
+void History::Impl::prune(std::optional<std::int64_t> now_ms) {
+  if (now_ms) pruned_ms = *now_ms;
+  if (!file || (!now_ms && !more_to_prune)) return;
+  const auto more = file->prune(pruned_ms);
+  more_to_prune = more.ok() && *more;
+  if (!more.ok()) return failed(more.status());
+  if (!now_ms) return;
   if (const Status status = file->sync(); !status.ok()) failed(status);
+}
+
+// On the loop, because time is the loop's.
+void History::Impl::tick() {
+  {
+    const std::lock_guard guard(mutex);
+    prune_ms = base::to_ms(loop.wall());
+    wake.notify_one();
+  }
+  timer.start(sync, [this] { tick(); });
 }
 
 // With the mutex held.
@@ -284,9 +290,10 @@ void History::Impl::run() {
     wait(guard);
     const bool last = stopping;
     auto queries = std::exchange(waits, {});
+    const auto now_ms = std::exchange(prune_ms, std::nullopt);
     if (!failing || Clock::now() >= next_try || last) write(guard);
     guard.unlock();
-    prune();
+    prune(now_ms);
     answer(std::move(queries));
     guard.lock();
     count();
@@ -300,6 +307,7 @@ History::History(Core& core, Settings settings)
   impl_->devices.emplace();
   for (const Object* device : core.list(Kind::device, "")) impl_->devices->insert(device->id);
   impl_->writer = std::thread([impl = impl_.get()] { impl->run(); });
+  impl_->tick();
   core.add_outlet(*this);
 }
 
@@ -354,7 +362,8 @@ void History::query(HistoryQuery query, Done done) {
       refusal = Status(Code::unavailable, cat(max_queries, " queries of history wait already"));
     }
     if (refusal.ok()) {
-      impl_->waits.push_back({std::move(query), keeps, std::move(done)});
+      impl_->waits.push_back(
+          {std::move(query), base::to_ms(impl_->loop.wall()), keeps, std::move(done)});
       impl_->wake.notify_one();
       return;
     }

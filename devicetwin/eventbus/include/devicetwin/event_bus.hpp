@@ -13,6 +13,7 @@
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
+#include "devicetwin/history_reader.hpp"
 #include "devicetwin/topic_policy.hpp"
 
 namespace devicetwin {
@@ -41,6 +42,7 @@ class EventBus {
     double replay_per_s = 1000;
     // Takes messages of the upload and user topics; {}: they are not subscribed to.
     std::function<void(std::string_view topic, std::string_view payload)> upload = {};
+    HistoryReader* history = nullptr;  // who answers twin/history/get; outlives the bus
   };
   struct Counters {
     std::uint64_t received = 0;

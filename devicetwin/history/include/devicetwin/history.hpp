@@ -32,6 +32,8 @@ class History final : public Outlet, public HistoryReader {
  public:
   static constexpr auto window = std::chrono::milliseconds(100);
   static constexpr auto retry = std::chrono::seconds(1);  // after a failure of the disk
+  // How often what is over age leaves the file, and all of it is brought to safety from a loss of
+  // power.
   static constexpr auto sync = std::chrono::seconds(10);
   // Changes and their bytes that wait for the disk: three seconds of 20,000 a second.
   static constexpr std::size_t max_queue = 65'536;
@@ -45,8 +47,6 @@ class History final : public Outlet, public HistoryReader {
     dmi::HistoryRule everything = {};  // for properties that say nothing; default: none
     // Of the file; its write-ahead log of some 4 MiB comes on top.
     std::uint64_t quota_bytes = std::uint64_t{256} << 20;
-    // How often what is over age leaves the file.
-    std::chrono::milliseconds prune_period = std::chrono::seconds(10);
   };
   struct Counters {
     std::uint64_t changes = 0;      // that were to be kept
