@@ -29,7 +29,31 @@ std::uint64_t Core::Impl::next_version() {
   return core.version_;
 }
 
+const base::Status& Core::Impl::refused(const base::Status& why) {
+  switch (why.code()) {
+    case base::Code::not_found:
+      ++counters.not_found;
+      break;
+    case base::Code::conflict:
+      ++counters.conflict;
+      break;
+    case base::Code::unavailable:
+      ++counters.limit;
+      break;
+    default:
+      ++counters.invalid;
+  }
+  return why;
+}
+
+base::Status Core::Impl::disk_failed(const base::Status& disk) {
+  ++counters.disk;
+  return base::Status(base::Code::unavailable, cat("disk: ", disk.text()));
+}
+
 void Core::Impl::tell(Change change) {
+  ++counters.changes;
+  counters.rows += change.rows.size();
   untold.push_back(std::move(change));
   if (telling) return;
   telling = true;
@@ -51,15 +75,20 @@ void Core::Impl::tell_in_order(Change change) {
 Core::Core(base::Loop& loop, Journal& journal, std::string node)
     : loop_(loop), node_(std::move(node)), impl_(std::make_unique<Impl>(*this, journal)) {}
 
-Core::~Core() { impl_->write_reports(); }
+Core::~Core() {
+  if (!impl_->dirty.empty()) impl_->write_reports();
+}
 
 void Core::Impl::touch(DeviceEntry& entry, RowTable::Row& row) {
   row.dirty = true;
   if (std::exchange(entry.rows.dirty, true)) return;
   dirty.push_back(entry.object.id);
-  if (!report_timer.running()) report_timer.start(report_window, [this] { write_reports(); });
+  if (!writing_reports && !report_timer.running())
+    report_timer.start(report_window, [this] { write_reports(); });
 }
 
+// The next window begins when the disk has this one, and the longer that took the later it ends:
+// rows that change meanwhile cost nothing more, and a slow disk is left a third of its time.
 void Core::Impl::write_reports() {
   for (const ObjectId& id : std::exchange(dirty, {})) {
     const auto found = devices.find(id);
@@ -70,6 +99,15 @@ void Core::Impl::write_reports() {
     }
     journal.put_rows(id, std::move(rows));
   }
+  writing_reports = true;
+  const base::SteadyTime began = core.loop_.now();
+  journal.flush([this, life = std::weak_ptr(alive), began](const base::Status&) {
+    if (life.expired()) return;
+    writing_reports = false;
+    const base::Duration rest = std::clamp<base::Duration>(2 * (core.loop_.now() - began),
+                                                           report_window, most_report_window);
+    if (!dirty.empty()) report_timer.start(rest, [this] { write_reports(); });
+  });
 }
 
 void Core::add_outlet(Outlet& outlet) { impl_->outlets.push_back(&outlet); }
@@ -209,6 +247,14 @@ std::vector<ObjectId> Core::devices_of_protocol(std::string_view protocol) const
     if (entry.protocol == protocol) ids.push_back(id);
   }
   return ids;
+}
+
+const Core::Counters& Core::counters() const { return impl_->counters; }
+
+std::size_t Core::twins() const {
+  std::size_t twins = 0;
+  for (const auto& [id, entry] : impl_->devices) twins += entry.rows.existing();
+  return twins;
 }
 
 std::string Core::protocol_of(const ObjectId& device) const {

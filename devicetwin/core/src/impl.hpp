@@ -61,6 +61,8 @@ struct Core::Impl {
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
 
   base::Timer report_timer;
+  bool writing_reports = false;
+  Counters counters;
   std::vector<dmi::ObjectId> dirty;  // devices with reports that the journal was not given
 
   Impl(Core& owner, Journal& disk) : core(owner), journal(disk), report_timer(owner.loop_) {}
@@ -80,6 +82,9 @@ struct Core::Impl {
   void write_reports();
 
   std::uint64_t next_version();
+  // Counts a verb's refusal and hands it on.
+  const base::Status& refused(const base::Status& why);
+  base::Status disk_failed(const base::Status& disk);
   std::int64_t now_ms() const { return base::to_ms(core.loop_.wall()); }
   // Tells outlets in the order of calls, also when an outlet's reaction is another verb.
   void tell(Change change);

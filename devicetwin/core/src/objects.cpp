@@ -116,7 +116,7 @@ void Core::Impl::commit(const Key& key, std::vector<Change> changes, Object afte
                  after = std::move(after), done = std::move(done), gone](Status disk) {
     if (life.expired()) return;
     settle(key, disk, gone ? std::nullopt : std::optional(after));
-    if (!disk.ok()) return done(Status(Code::unavailable, cat("disk: ", disk.text())));
+    if (!disk.ok()) return done(disk_failed(disk));
     done(after);
     for (const Change& change : changes) tell(change);
   });
@@ -234,10 +234,13 @@ Result<std::vector<Change>> Core::Impl::put_model(const ObjectId& id, const Json
 
 void Core::create(Kind kind, Json object, Origin origin, Done done) {
   assert(loop_.here() && kind != Kind::device_status);
+  ++impl_->counters.objects;
   const auto id = id_of(object);
-  if (!id) return done(id.status());
-  if (const Status status = check_fields(kind, object); !status.ok()) return done(status);
-  if (const Status status = impl_->check_new(kind, *id); !status.ok()) return done(status);
+  if (!id) return done(impl_->refused(id.status()));
+  if (const Status status = check_fields(kind, object); !status.ok())
+    return done(impl_->refused(status));
+  if (const Status status = impl_->check_new(kind, *id); !status.ok())
+    return done(impl_->refused(status));
   auto changes = impl_->put(kind, *id, std::move(object), origin);
   assert(changes.ok());  // what could be wrong was checked
   const Key key(kind, *id);
@@ -247,24 +250,29 @@ void Core::create(Kind kind, Json object, Origin origin, Done done) {
 void Core::update(Kind kind, Json object, std::uint64_t expected_version, Origin origin,
                   Done done) {
   assert(loop_.here() && kind != Kind::device_status);
+  ++impl_->counters.objects;
   const auto id = id_of(object);
-  if (!id) return done(id.status());
+  if (!id) return done(impl_->refused(id.status()));
   const Key key(kind, *id);
   const Object* before = impl_->find(key);
   if (before == nullptr) {
-    return done(Status(Code::not_found, cat(word(kind), " ", id->to_string(), " is not there")));
+    return done(impl_->refused(
+        Status(Code::not_found, cat(word(kind), " ", id->to_string(), " is not there"))));
   }
   if (expected_version != 0 && expected_version != before->version) {
-    return done(Status(Code::conflict,
-                       cat(word(kind), " ", id->to_string(), " was changed meanwhile: version ",
-                           before->version, " is there, ", expected_version, " was expected")));
+    return done(impl_->refused(Status(
+        Code::conflict, cat(word(kind), " ", id->to_string(), " was changed meanwhile: version ",
+                            before->version, " is there, ", expected_version, " was expected"))));
   }
-  if (const Status status = check_fields(kind, object); !status.ok()) return done(status);
+  if (const Status status = check_fields(kind, object); !status.ok())
+    return done(impl_->refused(status));
   object["metadata"]["namespace"] = id->space;
   if (same_but_metadata_of_server(parse_own(before->text), object)) {
     // What it is equal to may still be on its way: done means on disk here too.
-    return impl_->journal.flush([done = std::move(done), same = *before](Status disk) {
-      if (!disk.ok()) return done(Status(Code::unavailable, cat("disk: ", disk.text())));
+    return impl_->journal.flush([impl = impl_.get(), life = std::weak_ptr(impl_->alive),
+                                 done = std::move(done), same = *before](Status disk) {
+      if (life.expired()) return;
+      if (!disk.ok()) return done(impl->disk_failed(disk));
       done(same);
     });
   }
@@ -275,10 +283,12 @@ void Core::update(Kind kind, Json object, std::uint64_t expected_version, Origin
 
 void Core::remove(Kind kind, const ObjectId& id, Origin origin, Done done) {
   assert(loop_.here() && kind != Kind::device_status);
+  ++impl_->counters.objects;
   const Key key(kind, id);
   const Object* found = impl_->find(key);
   if (found == nullptr) {
-    return done(Status(Code::not_found, cat(word(kind), " ", id.to_string(), " is not there")));
+    return done(impl_->refused(
+        Status(Code::not_found, cat(word(kind), " ", id.to_string(), " is not there"))));
   }
   const Object before = *found;
   impl_->begin(key);

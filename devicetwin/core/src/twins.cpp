@@ -239,12 +239,16 @@ void set_wishes(Json& object, const DeviceEntry& entry, const Work& work) {
 void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
                        std::function<void(base::Result<Applied>)> done) {
   assert(loop_.here());
+  ++(origin == Origin::mapper ? impl_->counters.reports : impl_->counters.updates);
   const auto found = impl_->devices.find(device);
   if (found == impl_->devices.end()) {
-    return done(Status(Code::not_found, cat("device ", device.to_string(), " is not there")));
+    return done(impl_->refused(
+        Status(Code::not_found, cat("device ", device.to_string(), " is not there"))));
   }
   DeviceEntry& entry = found->second;
-  if (const Status status = check_all(entry, update, origin); !status.ok()) return done(status);
+  if (const Status status = check_all(entry, update, origin); !status.ok()) {
+    return done(impl_->refused(status));
+  }
 
   Work work{.origin = origin, .actor = actor(origin, update.actor), .now_ms = impl_->now_ms()};
   work.changed.reserve(update.properties.size());
@@ -253,6 +257,7 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
     work.again = false;
     if (origin == Origin::mapper && !entry.paces.empty() &&
         !impl_->takes(entry, property, update.actor, work.again)) {
+      ++impl_->counters.paced;
       continue;
     }
     if (RowTable::Row* touched = apply_property(entry, property, work))
@@ -292,7 +297,7 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
     if (disk.ok()) {
       done(applied);
     } else {
-      done(Status(Code::unavailable, cat("disk: ", disk.text())));
+      done(impl->disk_failed(disk));
     }
     for (const Change& change : changes) impl->tell(change);
   });
@@ -301,16 +306,18 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
 void Core::update_state(const ObjectId& device, std::string state, Origin origin,
                         std::function<void(Status)> done) {
   assert(loop_.here());
+  ++impl_->counters.states;
   const auto found = impl_->devices.find(device);
   if (found == impl_->devices.end()) {
-    return done(Status(Code::not_found, cat("device ", device.to_string(), " is not there")));
+    return done(impl_->refused(
+        Status(Code::not_found, cat("device ", device.to_string(), " is not there"))));
   }
   const std::string word = base::lower(state);
   constexpr std::string_view known[] = {"online", "offline", "ok", "unknown", "unhealthy"};
   if (std::find(std::begin(known), std::end(known), word) == std::end(known)) {
-    return done(
+    return done(impl_->refused(
         Status(Code::invalid, cat(device.to_string(), ": state \"", state.substr(0, 40),
-                                  "\" is none of online, offline, ok, unknown, unhealthy")));
+                                  "\" is none of online, offline, ok, unknown, unhealthy"))));
   }
   DeviceEntry& entry = found->second;
   const bool lives = word == "online" || word == "ok";

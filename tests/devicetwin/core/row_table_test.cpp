@@ -59,7 +59,9 @@ TEST(RowTable, IsAMapOfRows) {
       ASSERT_EQ(twins.size(), model.size());
       const std::string other = word(random, 2);
       ASSERT_EQ(twins.contains(other), model.contains(other));
-      if (model.contains(other)) ASSERT_EQ(twins.at(other), model.at(other));
+      if (model.contains(other)) {
+        ASSERT_EQ(twins.at(other), model.at(other));
+      }
     }
     std::vector<TwinRow> in_order;
     Twins(table).for_each([&](const TwinRow& row) { in_order.push_back(row); });
@@ -73,7 +75,10 @@ TEST(RowTable, IsAMapOfRows) {
 TEST(RowTable, APlaceholderIsNoRow) {
   Names names;
   RowTable table(names);
-  table.add({{.name = "b"}, {.name = "a"}});
+  std::vector<dmi::DeviceProperty> properties(2);
+  properties[0].name = "b";
+  properties[1].name = "a";
+  table.add(properties);
   EXPECT_EQ(Twins(table).size(), 0u);
   EXPECT_FALSE(Twins(table).contains("a"));
   table.find("a")->position = 0;

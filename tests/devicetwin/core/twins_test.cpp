@@ -445,4 +445,28 @@ TEST_F(CoreTest, ADesiredValueThatTheDeviceChangedIsOverridden) {
   EXPECT_EQ(outcome["reason"], "conflict: overridden by the device: reads 5");
 }
 
+TEST_F(CoreTest, EveryRefusalIsCounted) {
+  make_boiler();
+  const auto count = [this](std::uint64_t Core::Counters::*member) {
+    return core_.counters().*member;
+  };
+  EXPECT_FALSE(update_twin(actual("count", "x"), Origin::mapper).ok());
+  EXPECT_FALSE(update_twin(expected("count", "x")).ok());
+  EXPECT_EQ(count(&Core::Counters::invalid), 2u);
+  core_.update_twin({"default", "gone"}, actual("a", "1"), Origin::mapper, [](auto) {});
+  core_.update_state({"default", "gone"}, "online", Origin::mapper, [](auto) {});
+  EXPECT_FALSE(create(Kind::device, device_json()).ok());
+  EXPECT_EQ(count(&Core::Counters::not_found), 2u);
+  EXPECT_EQ(count(&Core::Counters::conflict), 1u);
+  EXPECT_FALSE(update(device_json("22"), 12345).ok());
+  EXPECT_EQ(count(&Core::Counters::conflict), 2u);
+  journal_.disk = Status(Code::unavailable, "full");
+  EXPECT_FALSE(update(device_json("22")).ok());
+  EXPECT_FALSE(update_twin(expected("own", "1")).ok());
+  EXPECT_EQ(count(&Core::Counters::disk), 2u);
+  EXPECT_EQ(count(&Core::Counters::reports), 2u);
+  EXPECT_EQ(count(&Core::Counters::updates), 2u);
+  EXPECT_EQ(core_.twins(), 2u);  // setpoint, own
+}
+
 }  // namespace devicetwin::test

@@ -138,6 +138,8 @@ class Core {
   // Reported values are handed to the journal this long after they came, the newest of each: one
   // write per row and window, however often it changes.
   static constexpr auto report_window = std::chrono::milliseconds(100);
+  // A disk that is slow for what it gets is given up to so long between two writes.
+  static constexpr auto most_report_window = std::chrono::milliseconds(1000);
   // A node with more devices than this is several nodes.
   static constexpr std::size_t max_devices = 100'000;
   static constexpr std::size_t max_models = 10'000;
@@ -209,6 +211,24 @@ class Core {
   std::vector<dmi::ObjectId> devices_of_model(const dmi::ObjectId& model) const;
   std::vector<dmi::ObjectId> devices_of_protocol(std::string_view protocol) const;
   std::string protocol_of(const dmi::ObjectId& device) const;  // "": no such device
+
+  // Since the start. Refused: by the code of the answer.
+  struct Counters {
+    std::uint64_t reports = 0;  // of mappers: updates with readings and outcomes
+    std::uint64_t updates = 0;  // of MQTT clients
+    std::uint64_t states = 0;
+    std::uint64_t objects = 0;   // creates, updates and deletions
+    std::uint64_t changes = 0;   // told to outlets
+    std::uint64_t rows = 0;      // properties that changed in them
+    std::uint64_t invalid = 0;
+    std::uint64_t not_found = 0;
+    std::uint64_t conflict = 0;
+    std::uint64_t limit = 0;  // a limit of this node: too many devices, models
+    std::uint64_t disk = 0;   // verbs that the disk did not take
+    std::uint64_t paced = 0;  // reported values that dead-band or interval kept back
+  };
+  const Counters& counters() const;
+  std::size_t twins() const;  // of all devices; counts them
 
   const std::string& node() const { return node_; }
   base::Loop& loop() { return loop_; }
