@@ -131,7 +131,11 @@ void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
   });
   std::vector<Shown> twins;
   for (const TwinRow& row : alive) twins.push_back({row.name, &row});
-  publish_(answer_topic, twin_result(request.event_id, now_ms(), twins));
+  core_.when_on_disk([this, life = std::weak_ptr(alive_), answer_topic, id = request.event_id,
+                      result = twin_result(request.event_id, now_ms(), twins)](Status disk) {
+    if (life.expired()) return;
+    publish_(answer_topic, disk.ok() ? result : error_result(id, now_ms(), 500, disk.text()));
+  });
 }
 
 void Dispatcher::state_update(const Topic& topic, std::string_view payload) {
