@@ -1,6 +1,6 @@
 # Real processes end to end. Serial, so that a slow machine does not run several planes at once.
 if(TARGET devicetwin AND TARGET modbus-mapper)
-  project_test(system test_support dmi PkgConfig::MODBUS PahoMqttCpp::paho-mqttpp3
+  project_test(system test_support dmi PkgConfig::MODBUS SQLite::SQLite3 PahoMqttCpp::paho-mqttpp3
     eclipse-paho-mqtt-c::paho-mqtt3as Threads::Threads)
   if(TARGET system_test)
     add_dependencies(system_test devicetwin modbus-mapper modbus-plant)
@@ -10,7 +10,7 @@ if(TARGET devicetwin AND TARGET modbus-mapper)
     system/load_clients.cpp system/mqtt_client.cpp system/recording_device.cpp)
   target_include_directories(soak PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} soak)
   target_link_libraries(soak PRIVATE project_options test_support dmi CLI11::CLI11
-    PkgConfig::MODBUS PahoMqttCpp::paho-mqttpp3 eclipse-paho-mqtt-c::paho-mqtt3as Threads::Threads)
+    PkgConfig::MODBUS SQLite::SQLite3 PahoMqttCpp::paho-mqttpp3 eclipse-paho-mqtt-c::paho-mqtt3as Threads::Threads)
   add_dependencies(soak devicetwin modbus-mapper)
   # The README's first command, but for installing and building. A short path: sockets live there.
   add_test(NAME demo.once COMMAND sh -c

@@ -1,4 +1,6 @@
 // What the clients of a Load do, each on a thread of its own until it is told to stop.
+#include <sqlite3.h>
+
 #include <condition_variable>
 #include <stdexcept>
 
@@ -215,24 +217,26 @@ void Load::mqtt_reader() {
   }
 }
 
-// Versions as they are on disk, read beside the running daemon.
+// Versions as they are on disk, read beside the running daemon. What cannot be read now is read
+// later.
 void Load::disk_reader() {
-  const std::string file = cat("file:", (plane_.folder() / "devicetwin.db").string(), "?mode=ro");
-  const std::string query =
+  const std::string file = (plane_.folder() / "devicetwin.db").string();
+  const char* const query =
       "SELECT name||'/'||property,expected_edge,expected_cloud FROM rows WHERE expected IS NOT "
       "NULL";
   while (!stop_) {
-    const auto read = test_support::run({test_support::find_program("sqlite3"), file, query});
-    for (const std::string_view line : base::split(read.output, '\n')) {
-      const auto parts = base::split(line, '|');
-      std::int64_t edge = 0, cloud = 0;
-      if (parts.size() != 3 || !base::parse_int(parts[1], edge) ||
-          !base::parse_int(parts[2], cloud)) {
-        continue;
+    sqlite3* db = nullptr;
+    sqlite3_stmt* rows = nullptr;
+    if (sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, query, -1, &rows, nullptr) == SQLITE_OK) {
+      while (sqlite3_step(rows) == SQLITE_ROW) {
+        const std::string key = reinterpret_cast<const char*>(sqlite3_column_text(rows, 0));
+        recorder_.add(EdgeVersion{key, sqlite3_column_int64(rows, 1)});
+        recorder_.add(EdgeVersion{cat(key, " (cloud)"), sqlite3_column_int64(rows, 2)});
       }
-      recorder_.add(EdgeVersion{std::string(parts[0]), edge});
-      recorder_.add(EdgeVersion{cat(parts[0], " (cloud)"), cloud});
     }
+    sqlite3_finalize(rows);
+    sqlite3_close(db);
     for (int i = 0; i < 20 && !stop_; ++i) rest(25);
   }
 }

@@ -72,6 +72,14 @@ void Core::Impl::tell_in_order(Change change) {
   });
 }
 
+void Core::when_on_disk(std::function<void(Status)> shown) {
+  if (impl_->on_their_way == 0) return shown(Status());
+  impl_->journal.flush([life = std::weak_ptr(impl_->alive), shown = std::move(shown)](Status disk) {
+    if (life.expired()) return;
+    shown(disk.ok() ? disk : Status(Code::unavailable, cat("disk: ", disk.text())));
+  });
+}
+
 Core::Core(base::Loop& loop, Journal& journal, std::string node)
     : loop_(loop), node_(std::move(node)), impl_(std::make_unique<Impl>(*this, journal)) {}
 

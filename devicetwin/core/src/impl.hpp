@@ -54,6 +54,7 @@ struct Core::Impl {
   std::map<dmi::ObjectId, DeviceEntry> devices;
   std::map<dmi::ObjectId, ModelEntry> models;
   std::map<Key, Pending> pending;
+  std::size_t on_their_way = 0;  // verbs that answer when the disk does
   std::deque<Change> untold;
   bool telling = false;
   std::uint64_t reserved_version = 0;

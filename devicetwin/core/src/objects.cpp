@@ -112,9 +112,11 @@ void Core::Impl::begin(const Key& key) {
 
 void Core::Impl::commit(const Key& key, std::vector<Change> changes, Object after, Done done) {
   const bool gone = changes.front().what == Change::What::deleted;
+  ++on_their_way;
   journal.flush([this, life = std::weak_ptr(alive), key, changes = std::move(changes),
                  after = std::move(after), done = std::move(done), gone](Status disk) {
     if (life.expired()) return;
+    --on_their_way;
     settle(key, disk, gone ? std::nullopt : std::optional(after));
     if (!disk.ok()) return done(disk_failed(disk));
     done(after);

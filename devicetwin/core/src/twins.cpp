@@ -289,10 +289,12 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
                            done(applied);
                          });
   }
+  ++impl_->on_their_way;
   impl_->journal.flush([impl = impl_.get(), life = std::weak_ptr(impl_->alive),
                         changes = std::move(changes), applied = std::move(work.applied),
                         done = std::move(done)](Status disk) {
     if (life.expired()) return;
+    --impl->on_their_way;
     // The rows stay: they are the device's twins, and the journal tries again by itself.
     if (disk.ok()) {
       done(applied);

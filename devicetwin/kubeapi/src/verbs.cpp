@@ -133,17 +133,25 @@ void Verbs::handle(const Place& place, const Request& request, const Response& r
   if (const Maybe failure = step()) answer(response, *failure);
 }
 
+// What was read, when what it shows is on disk.
+void Verbs::show(const Place& place, std::string text, const Response& response) {
+  core_.when_on_disk([=, text = std::move(text)](const base::Status& disk) {
+    if (!disk.ok()) return answer(response, failure_of(disk, *place.resource, place.name, false));
+    response->send(200, json_type, text);
+  });
+}
+
 Verbs::Maybe Verbs::get(const Place& place, const Request& request, const Response& response) {
   const auto view = view_of(core_, place.resource->kind, {place.space, place.name});
   if (!view) return not_found(*place.resource, place.name);
   const Form form = form_of(request.header("accept"), request.parameter("includeObject"));
   if (form == Form::objects) {
-    response->send(200, json_type, view->text.str());
+    show(place, view->text.str(), response);
     return std::nullopt;
   }
   Table table(core_, *place.resource, form, true, core_.loop().wall());
   table.add(view->id, view->text.str());
-  response->send(200, json_type, std::move(table).text(view->version));
+  show(place, std::move(table).text(view->version), response);
   return std::nullopt;
 }
 
@@ -156,7 +164,7 @@ Verbs::Maybe Verbs::list(const Place& place, const Request& request, const Respo
     Table table(core_, resource, form, true, core_.loop().wall());
     for_each_view(core_, resource.kind, place.space, selector,
                   [&](const View& view) { table.add(view.id, view.text.str()); });
-    response->send(200, json_type, std::move(table).text(core_.version()));
+    show(place, std::move(table).text(core_.version()), response);
     return std::nullopt;
   }
   std::string items;
@@ -164,7 +172,7 @@ Verbs::Maybe Verbs::list(const Place& place, const Request& request, const Respo
     if (!items.empty()) items += ',';
     items += view.text.str();
   });
-  response->send(200, json_type, list_text(resource, core_.version(), items));
+  show(place, list_text(resource, core_.version(), items), response);
   return std::nullopt;
 }
 
@@ -289,7 +297,8 @@ Verbs::Maybe Verbs::patch(const Place& place, const Request& request, const Resp
   const Object* current = core_.find(place.resource->kind, {place.space, place.name});
   if (current == nullptr && !apply) return not_found(*place.resource, place.name);
 
-  Json object = current == nullptr ? Json::object() : Json::parse(current->text.str(), nullptr, false);
+  Json object =
+      current == nullptr ? Json::object() : Json::parse(current->text.str(), nullptr, false);
   if (type == "application/json-patch+json") {
     auto patched = json_patch(object, body->json);
     if (!patched)

@@ -36,6 +36,7 @@ class Verbs {
   Maybe remove_all(const Place& place, const base::http::Request& request,
                    const Response& response);
 
+  void show(const Place& place, std::string text, const Response& response);
   // The last steps of create and of update and patch; object has been admitted.
   using StoreObject = Maybe (Verbs::*)(const Place&, const WriteOptions&, dmi::Json,
                                        std::vector<std::string>, const Response&);

@@ -173,6 +173,11 @@ class Core {
   // In order of namespace and name; space "" is all. Valid until the next verb.
   std::vector<const Object*> list(Kind kind, std::string_view space) const;
   std::uint64_t version() const { return version_; }
+  // For who shows what find(), list() and rows() tell: memory is ahead of the disk, and a crash
+  // would take back what a reader was shown. Calls shown, at once where nothing desired and no
+  // object is on its way to the disk, else when everything that was there by now is on disk, or
+  // with the reason (unavailable, "disk: …"): then it may have been taken back.
+  void when_on_disk(std::function<void(base::Status)> shown);
 
   // ---- twins ----
   // Applies a report or an MQTT update, whole or not at all. `expected` becomes the Device object's
