@@ -72,7 +72,7 @@ void Core::Impl::tell_in_order(Change change) {
   });
 }
 
-void Core::when_on_disk(std::function<void(Status)> shown) {
+void Core::when_on_disk(std::function<void(base::Status)> shown) {
   if (impl_->on_their_way == 0) return shown(Status());
   impl_->journal.flush([life = std::weak_ptr(impl_->alive), shown = std::move(shown)](Status disk) {
     if (life.expired()) return;
