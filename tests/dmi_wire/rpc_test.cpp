@@ -42,13 +42,16 @@ class Folder {
 // Answers everything at once, unless `hold` is set: then completions are kept in held.
 class Manager : public ManagerHandler {
  public:
-  void mapper_register(MapperInfo mapper, bool with_data,
+  void mapper_register(const Caller&, MapperInfo mapper, bool with_data,
                        std::function<void(base::Result<Registration>)> done) override {
     info = std::move(mapper);
     asked_for_data = with_data;
     done(registration);
   }
-  void report_status(DeviceReport report, Done done) override {
+  void report_batch(const Caller&, const std::string&, std::vector<BatchItem>, BatchDone) override {
+  }
+  void batches_ended(const std::string&) override {}
+  void report_status(const Caller&, DeviceReport report, Done done) override {
     if (report.device.name == "throws") throw std::runtime_error("a bug");
     if (report.device.name == "loses") return;
     const std::lock_guard lock(mutex);
@@ -57,7 +60,7 @@ class Manager : public ManagerHandler {
     held.push_back(std::move(done));
     arrived.notify_all();
   }
-  void report_state(ObjectId device, std::string state, Done done) override {
+  void report_state(const Caller&, ObjectId device, std::string state, Done done) override {
     state_of = std::move(device);
     if (state == "ok" || state == "online") return done(Status());
     done(Status(base::code_of(state), "the reason for " + state));

@@ -31,7 +31,7 @@ using namespace std::chrono_literals;
 // An edge core that keeps what it was told. gRPC's threads and the test's.
 class EdgeCore final : public dmi::wire::ManagerHandler {
  public:
-  void mapper_register(dmi::MapperInfo mapper, bool with_data,
+  void mapper_register(const dmi::wire::Caller&, dmi::MapperInfo mapper, bool with_data,
                        std::function<void(base::Result<dmi::wire::Registration>)> done) override {
     dmi::wire::Registration answer;
     {
@@ -43,7 +43,11 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
     }
     done(answer);
   }
-  void report_status(dmi::DeviceReport report, dmi::wire::Done done) override {
+  void report_batch(const dmi::wire::Caller&, const std::string&, std::vector<dmi::wire::BatchItem>,
+                    dmi::wire::BatchDone) override {}
+  void batches_ended(const std::string&) override {}
+  void report_status(const dmi::wire::Caller&, dmi::DeviceReport report,
+                     dmi::wire::Done done) override {
     Status answer;
     {
       const std::lock_guard lock(mutex);
@@ -60,7 +64,8 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
     }
     done(answer);
   }
-  void report_state(dmi::ObjectId device, std::string state, dmi::wire::Done done) override {
+  void report_state(const dmi::wire::Caller&, dmi::ObjectId device, std::string state,
+                    dmi::wire::Done done) override {
     {
       const std::lock_guard lock(mutex);
       ++calls;

@@ -11,6 +11,8 @@
 namespace devicetwin {
 
 using base::cat;
+using base::Code;
+using base::Status;
 using dmi::Json;
 using dmi::ObjectId;
 
@@ -46,7 +48,7 @@ const base::Status& Core::Impl::refused(const base::Status& why) {
   return why;
 }
 
-base::Status Core::Impl::disk_failed(const base::Status& disk) {
+Status Core::Impl::disk_failed(const base::Status& disk) {
   ++counters.disk;
   return base::Status(base::Code::unavailable, cat("disk: ", disk.text()));
 }
@@ -72,7 +74,7 @@ void Core::Impl::tell_in_order(Change change) {
   });
 }
 
-void Core::when_on_disk(std::function<void(base::Status)> shown) {
+void Core::when_on_disk(std::function<void(Status)> shown) {
   if (impl_->on_their_way == 0) return shown(Status());
   impl_->journal.flush([life = std::weak_ptr(impl_->alive), shown = std::move(shown)](Status disk) {
     if (life.expired()) return;

@@ -68,23 +68,32 @@ struct DmiLink::Impl : dmi::wire::ManagerHandler {
   ~Impl() override { server.reset(); }
 
   // ---- on gRPC's threads ----
-  void mapper_register(dmi::MapperInfo mapper, bool with_data,
+  void mapper_register(const dmi::wire::Caller&, dmi::MapperInfo mapper, bool with_data,
                        std::function<void(base::Result<dmi::wire::Registration>)> done) override {
     post([this, mapper = std::move(mapper), with_data, done = std::move(done)] {
       take_mapper(mapper, with_data, done);
     });
   }
-  void report_status(dmi::DeviceReport report, dmi::wire::Done done) override {
+  void report_status(const dmi::wire::Caller&, dmi::DeviceReport report,
+                     dmi::wire::Done done) override {
     post([this, report = std::move(report), done = std::move(done)] {
       core.update_twin(report.device, update_of(report), Origin::mapper,
                        [done](const auto& applied) { done(applied.status()); });
     });
   }
-  void report_state(ObjectId device, std::string state, dmi::wire::Done done) override {
+  void report_state(const dmi::wire::Caller&, ObjectId device, std::string state,
+                    dmi::wire::Done done) override {
     post([this, device = std::move(device), state = std::move(state), done = std::move(done)] {
       core.update_state(device, state, Origin::mapper, done);
     });
   }
+  void report_batch(const dmi::wire::Caller&, const std::string& mapper,
+                    std::vector<dmi::wire::BatchItem> items, dmi::wire::BatchDone done) override {
+    post([this, mapper, items = std::move(items), done = std::move(done)]() mutable {
+      take_batch(mapper, std::move(items), done);
+    });
+  }
+  void batches_ended(const std::string& mapper) override { (void)mapper; }
   // A task that is refused or comes too late drops its completion, which answers unavailable.
   template <class Task>
   void post(Task task) {
@@ -97,6 +106,8 @@ struct DmiLink::Impl : dmi::wire::ManagerHandler {
   void remember(const std::map<std::string, std::string>& notes);
   void take_mapper(const dmi::MapperInfo& info, bool with_data,
                    const std::function<void(base::Result<dmi::wire::Registration>)>& done);
+  void take_batch(const std::string& mapper, std::vector<dmi::wire::BatchItem> items,
+                  const dmi::wire::BatchDone& done);
   MapperLink& add_link(const dmi::MapperInfo& info, base::Duration delay);
   MapperLink* link_of(std::string_view protocol);
   void explain(const ObjectId& device);
@@ -183,6 +194,27 @@ void DmiLink::Impl::take_mapper(
     explain(device);
     if (!with_data) link.look_at(device);
   }
+}
+
+void DmiLink::Impl::take_batch(const std::string& mapper, std::vector<dmi::wire::BatchItem> items,
+                               const dmi::wire::BatchDone& done) {
+  if (!links.contains(mapper)) {
+    return done(Status(Code::refused, cat("mapper ", mapper, ": not registered")));
+  }
+  // Nothing of a report waits for the disk, so every verdict is there when update_twin returns.
+  std::vector<Status> verdicts(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    dmi::wire::BatchItem& item = items[i];
+    if (!item.report.twins.empty()) {
+      core.update_twin(item.report.device, update_of(item.report), Origin::mapper,
+                       [&](const auto& applied) { verdicts[i] = applied.status(); });
+    }
+    if (!item.state.empty() && verdicts[i].ok()) {
+      core.update_state(item.report.device, item.state, Origin::mapper,
+                        [&](const Status& status) { verdicts[i] = status; });
+    }
+  }
+  done(std::move(verdicts));
 }
 
 // Says in the status why nothing happens with a device, or that nothing is in the way.

@@ -119,7 +119,7 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
                           v1beta1::MapperRegisterResponse* response) override {
     return take(context, answers_, "MapperRegister", [&](std::shared_ptr<Answer> answer) {
       if (!request->has_mapper()) return answer->finish(absent("mapper"));
-      handler_.mapper_register(from_proto(request->mapper()), request->withdata(),
+      handler_.mapper_register(Caller(), from_proto(request->mapper()), request->withdata(),
                                [answer, response](base::Result<Registration> result) {
                                  answer->finish(result.status(),
                                                 [&] { *response = to_proto(*result); });
@@ -133,7 +133,7 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
       DeviceReport report = from_proto(*request);
       const Status checked = check("device", report.device, report.twins.size());
       if (!checked.ok()) return answer->finish(checked);
-      handler_.report_status(std::move(report), done_of(answer));
+      handler_.report_status(Caller(), std::move(report), done_of(answer));
     });
   }
 
@@ -144,7 +144,7 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
       const Status checked = check("device", device);
       if (!checked.ok()) return answer->finish(checked);
       if (request->state().empty()) return answer->finish(absent("state"));
-      handler_.report_state(std::move(device), request->state(), done_of(answer));
+      handler_.report_state(Caller(), std::move(device), request->state(), done_of(answer));
     });
   }
 

@@ -82,7 +82,7 @@ class Outbox {
 
   struct Settings {
     std::filesystem::path folder;  // must exist; gets outbox.db, outbox.sequence and outbox.lock
-    std::map<std::string, std::uint64_t> quotas;  // consumers: the bytes each may have waiting
+    std::map<std::string, std::uint64_t> quotas = {};  // consumers: the bytes each may have waiting
     // Of all consumers; past it the one that has most gives its oldest.
     std::uint64_t max_bytes = std::uint64_t{1} << 30;
     // The file's limit, beyond which writes fail as on a full disk; 0: what the quotas need.

@@ -23,6 +23,16 @@ namespace dmi::wire {
 struct Registration {
   std::vector<DeviceModel> models;
   std::vector<Device> devices;
+  // The edge core is ours: it takes batches (batch.hpp) and any text. Not part of the message; told
+  // in metadata that a stock peer neither sends nor sees.
+  bool extended = false;
+};
+
+// The process that calls, as the kernel says it of its socket.
+struct Caller {
+  std::int64_t pid = 0;  // 0: not known, as of a process outside of our pid namespace
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
 };
 
 // A code travels as its gRPC counterpart and comes back as itself: timeout → DEADLINE_EXCEEDED,
@@ -32,15 +42,29 @@ struct Registration {
 // is UNKNOWN: "too many request" in the text becomes unavailable, the rest internal.
 using Done = std::function<void(base::Status)>;
 
+// A part of a batch: what ReportDeviceStatus and ReportDeviceStates say of one device in two calls.
+struct BatchItem {
+  DeviceReport report;  // twins may be empty
+  std::string state;    // "": not told
+};
+using BatchDone = std::function<void(base::Result<std::vector<base::Status>>)>;
+
 // ---- the edge core's side --------------------------------------------------------------------
 
 class ManagerHandler {
  public:
   virtual ~ManagerHandler() = default;
-  virtual void mapper_register(MapperInfo mapper, bool with_data,
+  virtual void mapper_register(const Caller& caller, MapperInfo mapper, bool with_data,
                                std::function<void(base::Result<Registration>)> done) = 0;
-  virtual void report_status(DeviceReport report, Done done) = 0;
-  virtual void report_state(ObjectId device, std::string state, Done done) = 0;
+  virtual void report_status(const Caller& caller, DeviceReport report, Done done) = 0;
+  virtual void report_state(const Caller& caller, ObjectId device, std::string state,
+                            Done done) = 0;
+  // A batch of the mapper that was named when its stream opened; empty: it says that it lives. done
+  // is called once with the verdict of each item, in order; or with one status for all of them.
+  virtual void report_batch(const Caller& caller, const std::string& mapper,
+                            std::vector<BatchItem> items, BatchDone done) = 0;
+  // The stream of a mapper has ended, by either side.
+  virtual void batches_ended(const std::string& mapper) = 0;
 };
 
 class Server {
