@@ -43,8 +43,23 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
     }
     done(answer);
   }
-  void report_batch(const dmi::wire::Caller&, const std::string&, std::vector<dmi::wire::BatchItem>,
-                    dmi::wire::BatchDone) override {}
+  void report_batch(const dmi::wire::Caller& caller, const std::string& mapper,
+                    std::vector<dmi::wire::BatchItem> items, dmi::wire::BatchDone done) override {
+    std::vector<Status> verdicts;
+    for (const dmi::wire::BatchItem& item : items) {
+      Status verdict;
+      const auto keep = [&](Status status) {
+        if (verdict.ok()) verdict = std::move(status);
+      };
+      if (!item.report.twins.empty()) report_status(caller, item.report, keep);
+      if (!item.state.empty()) report_state(caller, item.report.device, item.state, keep);
+      verdicts.push_back(verdict);
+    }
+    done(std::move(verdicts));
+    const std::lock_guard lock(mutex);
+    ++batches;
+    streaming = mapper;
+  }
   void batches_ended(const std::string&) override {}
   void report_status(const dmi::wire::Caller&, dmi::DeviceReport report,
                      dmi::wire::Done done) override {
@@ -102,6 +117,8 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
   dmi::wire::Registration registration;
   int registrations = 0;
   int calls = 0;
+  int batches = 0;
+  std::string streaming;  // the mapper of the last batch
   int refused = 0;
   Status refuse;
   std::map<std::string, dmi::TwinReport> twins;
