@@ -74,27 +74,11 @@ class BatchCall final : public Reactor {
     if (!ok) return finish(Status());
     if (mapper_.empty()) mapper_ = batch_.mapper();
     if (mapper_.empty()) return finish(Status(Code::invalid, "the first batch names no mapper"));
-    std::vector<BatchItem> items;
-    const auto taken = std::make_shared<Taken>();
-    items.reserve(static_cast<std::size_t>(batch_.items_size()));
-    for (int i = 0; i < batch_.items_size(); ++i) {
-      BatchItem item = from_proto(batch_.items(i));
-      if (const Status wrong = check(item); !wrong.ok()) {
-        refuse(taken->verdicts, static_cast<std::size_t>(i), wrong);
-        continue;
-      }
-      taken->places.push_back(static_cast<std::size_t>(i));
-      items.push_back(std::move(item));
+    try {
+      take();
+    } catch (const std::exception& error) {  // protobuf or the handler, out of memory
+      finish(Status(Code::internal, base::cat("batch of mapper ", mapper_, ": ", error.what())));
     }
-    bool next = false;
-    {
-      const std::lock_guard lock(mutex_);
-      open_.push_back(taken);
-      next = !finished_ && open_.size() < BatchStream::max_open;
-      reading_ = next;
-    }
-    service_.handler_.report_batch(caller_, mapper_, std::move(items), done_of(taken));
-    if (next) StartRead(&batch_);
   }
 
   void OnWriteDone(bool ok) override {
@@ -129,6 +113,30 @@ class BatchCall final : public Reactor {
     std::mutex mutex;  // guards stream: it ends on one of gRPC's threads
     BatchCall* stream;
   };
+
+  // Hands what was read to the handler, and reads on while it has not too much.
+  void take() {
+    std::vector<BatchItem> items;
+    const auto taken = std::make_shared<Taken>();
+    items.reserve(static_cast<std::size_t>(batch_.items_size()));
+    for (int i = 0; i < batch_.items_size(); ++i) {
+      BatchItem item = from_proto(batch_.items(i));
+      if (const Status wrong = check(item); !wrong.ok()) {
+        refuse(taken->verdicts, static_cast<std::size_t>(i), wrong);
+        continue;
+      }
+      taken->places.push_back(static_cast<std::size_t>(i));
+      items.push_back(std::move(item));
+    }
+    bool next = false;
+    {
+      const std::lock_guard lock(mutex_);
+      open_.push_back(taken);
+      next = reading_ = !finished_ && open_.size() < BatchStream::max_open;
+    }
+    service_.handler_.report_batch(caller_, mapper_, std::move(items), done_of(taken));
+    if (next) StartRead(&batch_);
+  }
 
   // Answers unavailable when it is dropped without a call.
   BatchDone done_of(const std::shared_ptr<Taken>& taken) {
