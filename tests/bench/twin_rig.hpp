@@ -31,8 +31,8 @@ inline double seconds_since(Clock::time_point start) {
 // share: 0.5 is the median. 0 of nothing.
 inline double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
-  const auto at = values.begin() +
-                  static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  const auto at =
+      values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
@@ -99,8 +99,8 @@ inline void create_devices(const TwinDaemon& daemon, int devices, int properties
                       {"reportToCloud", true},
                       {"visitors", {{"protocolName", "bench"}, {"configData", config}}}});
   }
-  post("devicemodels", object("DeviceModel", "bench",
-                              {{"protocol", "bench"}, {"properties", std::move(types)}}));
+  post("devicemodels",
+       object("DeviceModel", "bench", {{"protocol", "bench"}, {"properties", std::move(types)}}));
   for (int i = 0; i < devices; ++i) {
     const dmi::Json address = {{"ip", "10.0.0.1"}, {"port", 502}, {"slaveID", i % 200 + 1}};
     post("devices", object("Device", device_name(i),
@@ -120,8 +120,8 @@ inline std::int64_t now_ms() {
 inline dmi::TwinReport twin_of(int property, std::string value) {
   dmi::TwinReport twin;
   twin.property = property_name(property);
-  twin.reported = dmi::TwinValue{
-      std::move(value), {{"timestamp", base::cat(now_ms())}, {"type", "float"}}};
+  twin.reported =
+      dmi::TwinValue{std::move(value), {{"timestamp", base::cat(now_ms())}, {"type", "float"}}};
   return twin;
 }
 
@@ -131,11 +131,11 @@ inline dmi::DeviceReport report_of(int device, int property, std::string value) 
 
 // ReportDeviceStatus over one connection, a number of calls in flight: the next is sent when one is
 // answered, by the thread that waits here, because completions come on gRPC's.
-class Caller {
+class Reporter {
  public:
-  Caller(const std::string& socket, int in_flight)
-      : client_(dmi::wire::connect_manager(socket)), most_(in_flight) {}
-  ~Caller() { drain(); }
+  Reporter(const std::string& socket, int in_flight)
+      : most_(in_flight), client_(dmi::wire::connect_manager(socket)) {}
+  ~Reporter() { drain(); }
 
   void send(const dmi::DeviceReport& report) {
     {
@@ -180,23 +180,23 @@ class Caller {
   std::uint64_t failures_ = 0;
   std::string first_failure_;
   std::vector<double> latencies_us_;
+  const int most_;
   std::unique_ptr<dmi::wire::ManagerClient> client_;  // last: its completions use the others
-  int most_;
 };
 
 // Reports one new value of every property, a call per device; round distinguishes the values.
 inline void report_all(const TwinDaemon& daemon, int devices, int properties, int round) {
-  Caller caller(daemon.socket(), 8);
+  Reporter reporter(daemon.socket(), 8);
   for (int device = 0; device < devices; ++device) {
     dmi::DeviceReport report{{"default", device_name(device)}, {}};
     report.twins.reserve(static_cast<std::size_t>(properties));
     for (int i = 0; i < properties; ++i) {
       report.twins.push_back(twin_of(i, base::cat(round, '.', 100'000 + i)));
     }
-    caller.send(report);
+    reporter.send(report);
   }
-  caller.drain();
-  caller.take_latencies_us();
+  reporter.drain();
+  reporter.take_latencies_us();
 }
 
 }  // namespace bench
