@@ -90,7 +90,7 @@ class Client final : public mqtt::callback {
   // {"event_id":"NUMBER",… in an update's result, as in what is echoed.
   void message_arrived(mqtt::const_message_ptr message) override {
     const auto now = Clock::now();
-    const std::string& text = message->get_payload_ref();
+    const std::string text = message->get_payload_str();
     constexpr std::string_view key = "\"event_id\":\"";
     const std::size_t at = text.find(key);
     if (at == text.npos || text.find("\"code\"") != text.npos) fail("refused: " + text);
@@ -118,9 +118,9 @@ class Client final : public mqtt::callback {
 struct Kind {
   bool echo = false;
   std::size_t echo_bytes = 0;
-  std::vector<double> alone_us;   // one at a time
-  std::vector<double> loaded_us;  // window of them
-  std::vector<double> rates;      // per second, one of each round
+  std::vector<double> alone_us = {};   // one at a time
+  std::vector<double> loaded_us = {};  // window of them
+  std::vector<double> rates = {};      // per second, one of each round
 };
 
 class Bench {
