@@ -21,7 +21,7 @@ constexpr int devices = 100;
 constexpr int properties = 100;
 constexpr int rounds = 6;
 constexpr int calls_per_round = 300;
-constexpr int window = 256;
+constexpr int window = 256;                            // in flight
 constexpr const char* echo_topic = "bench/user/echo";  // open to applications by the access list
 constexpr auto round_time = std::chrono::seconds(1);
 
@@ -52,7 +52,7 @@ Broker private_broker(const std::filesystem::path& folder, const std::string& lo
 // Publishes and waits for what comes back on other topics, by a number in the payload.
 class Client final : public mqtt::callback {
  public:
-  explicit Client(const Broker& broker) : client_(broker.url, "bench") {
+  explicit Client(const Broker& broker) : client_(broker.url, "bench", window) {
     client_.set_callback(*this);
     auto options = mqtt::connect_options_builder().clean_session(true).max_inflight(1000);
     if (!broker.user.empty()) options.user_name(broker.user).password(broker.password);
