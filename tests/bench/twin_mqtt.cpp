@@ -145,7 +145,8 @@ class Bench {
     client_.send(echo_topic, payload, number, most);
   }
   void alone(Kind& kind) {
-    for (int i = 0; i < calls_per_round; ++i) request(kind, 1);
+    const auto begun = Clock::now();
+    for (int i = 0; i < calls_per_round && Clock::now() - begun < round_time; ++i) request(kind, 1);
     client_.drain();
     append(kind.alone_us);
   }
@@ -157,7 +158,6 @@ class Bench {
     kind.rates.push_back(count / bench::seconds_since(begun));
     append(kind.loaded_us);
   }
-  void forget() { client_.take_latencies_us(); }
   std::size_t answer_bytes() const { return client_.answer_bytes(); }
 
  private:
@@ -176,8 +176,8 @@ void run(bench::Report& report, const std::string& suffix, const Broker& broker,
   bench::create_devices(daemon, devices, properties);
   Bench bench(broker);
   Kind twin;
-  for (int i = 0; i < calls_per_round; ++i) bench.request(twin, 1);
-  bench.forget();
+  bench.alone(twin);
+  twin = Kind();
   // What a result measures; the request is smaller, so that the echo is rather too large.
   Kind echo{.echo = true, .echo_bytes = bench.answer_bytes()};
   std::chrono::microseconds used{0};
