@@ -8,7 +8,7 @@ foreach(name footprint desired)
   endif()
 endforeach()
 # The edge core's figures: the real program, measured from outside.
-foreach(name dmi mqtt persist size replay)
+foreach(name dmi batch mqtt persist size replay)
   if(TARGET devicetwin AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/twin_${name}.cpp)
     add_executable(bench_twin_${name} bench/twin_${name}.cpp)
     target_include_directories(bench_twin_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
