@@ -201,6 +201,43 @@ TEST_F(UplinkTest, RegistersWithDataAndTellsValuesAndState) {
   EXPECT_FALSE(metadata.contains("status"));
 }
 
+TEST_F(UplinkTest, NewsOfManyDevicesTravelTogether) {
+  edge.registration.models = {model_of({"a"})};
+  const auto name = [](int i) { return base::cat("d", i); };
+  for (int i = 0; i < 100; ++i) {
+    edge.registration.devices.push_back(device_of(name(i), {"a"}, 100));
+    devices[name(i)].set("a", Value(i + 0.5));
+  }
+  const auto all_told = [&](const std::string& fraction) {
+    for (int i = 0; i < 100; ++i) {
+      if (edge.value(name(i) + ".a") != base::cat(i, fraction)) return false;
+    }
+    return true;
+  };
+  serve();
+  start();
+  ASSERT_TRUE(until([&] { return all_told(".5"); }));
+  edge.set_refusal(Status(Code::unavailable, "too many requests"));
+  for (int i = 0; i < 100; ++i) devices[name(i)].set("a", Value(i + 0.25));
+  ASSERT_TRUE(until([&] { return edge.count(&EdgeCore::refused) > 0; }));
+  loop.advance(900ms);  // all are read again, while nothing may be told
+  edge.set_refusal(Status());
+  const int batches = edge.count(&EdgeCore::batches);
+  const int calls = edge.count(&EdgeCore::calls);
+  ASSERT_TRUE(until([&] { return all_told(".25"); }));
+  EXPECT_GE(edge.count(&EdgeCore::calls) - calls, 90);
+  EXPECT_LT(edge.count(&EdgeCore::batches) - batches, 20);
+  const std::lock_guard lock(edge.mutex);
+  EXPECT_EQ(edge.streaming, "fake-mapper");
+}
+
+TEST_F(UplinkTest, SaysThatItLivesWhileThereIsNothingToTell) {
+  serve();
+  start();
+  EXPECT_TRUE(until([&] { return edge.count(&EdgeCore::batches) >= 3; }));
+  EXPECT_EQ(edge.count(&EdgeCore::calls), 0);
+}
+
 TEST_F(UplinkTest, WaitsForAnEdgeCoreThatIsNotThere) {
   edge.registration = {{model_of({"a"})}, {device_of("d", {"a"})}};
   devices["d"].set("a", Value(1.0));
