@@ -45,10 +45,11 @@ class Answers : public std::enable_shared_from_this<Answers> {
   // Calls a server holds open. A handler that is 4,096 behind is stuck: further ones are refused.
   static constexpr std::size_t max_open = 4096;
 
-  // nullptr: closed, or too many; the call is answered with unavailable already.
+  // nullptr: closed (unavailable), or too many (RESOURCE_EXHAUSTED); the call is answered already.
   std::shared_ptr<Answer> take(grpc::ServerUnaryReactor& reactor, const char* method);
   // Refuses new calls, waits for the open ones, and after grace answers them with unavailable.
   void close(std::chrono::milliseconds grace);
+  std::uint64_t overflow() const { return overflow_; }
 
  private:
   friend class Answer;
@@ -60,6 +61,7 @@ class Answers : public std::enable_shared_from_this<Answers> {
   std::condition_variable empty_;
   std::map<const Answer*, std::weak_ptr<Answer>> open_;
   bool closed_ = false;
+  std::atomic<std::uint64_t> overflow_ = 0;
 };
 
 }  // namespace dmi::wire

@@ -193,8 +193,8 @@ class BatchCall final : public Reactor {
   bool finished_ = false;
 };
 
-Reactor* BatchService::Report(grpc::CallbackServerContext*) {
-  auto stream = std::make_unique<BatchCall>(*this, Caller());
+Reactor* BatchService::Report(grpc::CallbackServerContext* context) {
+  auto stream = std::make_unique<BatchCall>(*this, gate_.caller_of(*context));
   if (!add(stream.get())) {
     return new Refused(Status(
         Code::unavailable, base::cat("stopping, or more than ", max_streams, " streams are open")));

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "dmi/wire/dmi.hpp"
+#include "gate.hpp"
 
 namespace dmi::wire {
 
@@ -20,7 +21,7 @@ class BatchService final : public mapperframework::v1::BatchService::CallbackSer
   // Streams at the same time. A node has a mapper per protocol, and a few more.
   static constexpr std::size_t max_streams = 256;
 
-  explicit BatchService(ManagerHandler& handler) : handler_(handler) {}
+  BatchService(ManagerHandler& handler, const Gate& gate) : handler_(handler), gate_(gate) {}
 
   grpc::ServerBidiReactor<mapperframework::v1::Batch, mapperframework::v1::Verdicts>* Report(
       grpc::CallbackServerContext* context) override;
@@ -35,6 +36,7 @@ class BatchService final : public mapperframework::v1::BatchService::CallbackSer
   void remove(BatchCall* stream);
 
   ManagerHandler& handler_;
+  const Gate& gate_;
   // guards all below: streams come and go on gRPC's threads
   std::mutex mutex_;
   std::condition_variable none_;

@@ -1,5 +1,7 @@
 #include "rpc.hpp"
 
+#include <retry.pb.h>
+
 #include "base/text.hpp"
 #include "convert.hpp"
 
@@ -53,6 +55,21 @@ grpc::Status to_grpc(const base::Status& status) {
     if (pair.ours == status.code()) return grpc::Status(pair.grpc, valid_text(status.text()));
   }
   return grpc::Status(StatusCode::INTERNAL, valid_text(status.text()));
+}
+
+grpc::Status exhausted(const std::string& text, std::chrono::nanoseconds retry) {
+  using std::chrono::seconds;
+  const auto whole = std::chrono::duration_cast<seconds>(retry);
+  mapperframework::v1::RetryInfo info;
+  info.mutable_retry_delay()->set_seconds(whole.count());
+  info.mutable_retry_delay()->set_nanos(static_cast<std::int32_t>((retry - whole).count()));
+  mapperframework::v1::RpcStatus status;
+  status.set_code(StatusCode::RESOURCE_EXHAUSTED);
+  status.set_message(text);
+  google::protobuf::Any& detail = *status.add_details();
+  detail.set_type_url("type.googleapis.com/google.rpc.RetryInfo");
+  detail.set_value(info.SerializeAsString());
+  return grpc::Status(StatusCode::RESOURCE_EXHAUSTED, text, status.SerializeAsString());
 }
 
 base::Status from_grpc(const grpc::Status& status) {

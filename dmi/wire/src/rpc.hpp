@@ -3,6 +3,7 @@
 
 #include <grpcpp/support/status.h>
 
+#include <chrono>
 #include <string>
 
 #include "base/status.hpp"
@@ -23,6 +24,10 @@ inline constexpr const char* extended_key = "mapper-framework-extended";
 // The table stands in dmi/wire/dmi.hpp. Texts gRPC could not send (not UTF-8) are repaired.
 grpc::Status to_grpc(const base::Status& status);
 base::Status from_grpc(const grpc::Status& status);
+
+// RESOURCE_EXHAUSTED with google.rpc.RetryInfo in its details. text has the words "too many
+// request", of which mappers for a stock EdgeCore know that they are to pause.
+grpc::Status exhausted(const std::string& text, std::chrono::nanoseconds retry);
 
 // invalid: not absolute, with a NUL in it, or longer than max_path.
 base::Status check_path(const std::string& socket_path);

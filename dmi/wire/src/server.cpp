@@ -1,13 +1,14 @@
 #include <dmi.grpc.pb.h>
 #include <grpcpp/server_builder.h>
+#include <grpcpp/server_posix.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 
+#include "accept.hpp"
 #include "answers.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -19,6 +20,13 @@ namespace dmi::wire {
 
 using base::Code;
 using base::Status;
+
+namespace {
+
+// What is waiting is answered in milliseconds, unless the handler is stuck.
+constexpr auto overflow_retry = std::chrono::milliseconds(100);
+
+}  // namespace
 
 // ---- answers ---------------------------------------------------------------------------------
 
@@ -41,16 +49,24 @@ void Answer::finish(Status status, const std::function<void()>& fill) {
 }
 
 std::shared_ptr<Answer> Answers::take(grpc::ServerUnaryReactor& reactor, const char* method) {
-  auto answer = std::make_shared<Answer>(shared_from_this(), reactor, method);
+  bool closed = false;
   {
     const std::lock_guard lock(mutex_);
     if (!closed_ && open_.size() < max_open) {
+      auto answer = std::make_shared<Answer>(shared_from_this(), reactor, method);
       open_.emplace(answer.get(), answer);
       return answer;
     }
+    closed = closed_;
   }
-  answer->finish(Status(Code::unavailable, base::cat(method, ": stopping, or more than ", max_open,
-                                                     " calls are waiting")));
+  if (closed) {
+    reactor.Finish(to_grpc(Status(Code::unavailable, base::cat(method, ": stopping"))));
+  } else {
+    ++overflow_;
+    reactor.Finish(exhausted(
+        base::cat(method, ": too many requests: ", max_open, " are waiting for an answer"),
+        overflow_retry));
+  }
   return nullptr;
 }
 
@@ -100,6 +116,12 @@ Reactor* take(Context* context, Answers& answers, const char* method, Run run) {
   return reactor;
 }
 
+Reactor* refuse(Context* context, const grpc::Status& status) {
+  Reactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
 Status absent(const char* what) { return Status(Code::invalid, base::cat(what, " is absent")); }
 
 Status check(const char* what, const ObjectId& id, std::size_t properties = 0) {
@@ -114,8 +136,8 @@ Status check(const char* what, const ObjectId& id, std::size_t properties = 0) {
 class ManagerService final : public v1beta1::DeviceManagerService::CallbackService {
  public:
   using Handler = ManagerHandler;
-  ManagerService(Handler& handler, Answers& answers)
-      : handler_(handler), answers_(answers), batches_(handler) {}
+  ManagerService(Handler& handler, Answers& answers, Gate& gate)
+      : handler_(handler), answers_(answers), gate_(gate), batches_(handler, gate) {}
 
   void add_to(grpc::ServerBuilder& builder) {
     builder.RegisterService(this);
@@ -128,9 +150,11 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
     if (context->client_metadata().contains(extended_key)) {
       context->AddInitialMetadata(extended_key, "1");
     }
+    const Caller caller = gate_.caller_of(*context);
+    if (const auto busy = gate_.registration(caller)) return refuse(context, *busy);
     return take(context, answers_, "MapperRegister", [&](std::shared_ptr<Answer> answer) {
       if (!request->has_mapper()) return answer->finish(absent("mapper"));
-      handler_.mapper_register(Caller(), from_proto(request->mapper()), request->withdata(),
+      handler_.mapper_register(caller, from_proto(request->mapper()), request->withdata(),
                                [answer, response](base::Result<Registration> result) {
                                  answer->finish(result.status(),
                                                 [&] { *response = to_proto(*result); });
@@ -140,35 +164,40 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
 
   Reactor* ReportDeviceStatus(Context* context, const v1beta1::ReportDeviceStatusRequest* request,
                               v1beta1::ReportDeviceStatusResponse*) override {
+    const Caller caller = gate_.caller_of(*context);
+    if (const auto busy = gate_.call(caller)) return refuse(context, *busy);
     return take(context, answers_, "ReportDeviceStatus", [&](std::shared_ptr<Answer> answer) {
       DeviceReport report = from_proto(*request);
       const Status checked = check("device", report.device, report.twins.size());
       if (!checked.ok()) return answer->finish(checked);
-      handler_.report_status(Caller(), std::move(report), done_of(answer));
+      handler_.report_status(caller, std::move(report), done_of(answer));
     });
   }
 
   Reactor* ReportDeviceStates(Context* context, const v1beta1::ReportDeviceStatesRequest* request,
                               v1beta1::ReportDeviceStatesResponse*) override {
+    const Caller caller = gate_.caller_of(*context);
+    if (const auto busy = gate_.call(caller)) return refuse(context, *busy);
     return take(context, answers_, "ReportDeviceStates", [&](std::shared_ptr<Answer> answer) {
       ObjectId device = id_of(request->devicenamespace(), request->devicename());
       const Status checked = check("device", device);
       if (!checked.ok()) return answer->finish(checked);
       if (request->state().empty()) return answer->finish(absent("state"));
-      handler_.report_state(Caller(), std::move(device), request->state(), done_of(answer));
+      handler_.report_state(caller, std::move(device), request->state(), done_of(answer));
     });
   }
 
  private:
   Handler& handler_;
   Answers& answers_;
+  Gate& gate_;
   BatchService batches_;
 };
 
 class MapperService final : public v1beta1::DeviceMapperService::CallbackService {
  public:
   using Handler = MapperHandler;
-  MapperService(Handler& handler, Answers& answers) : handler_(handler), answers_(answers) {}
+  MapperService(Handler& handler, Answers& answers, Gate&) : handler_(handler), answers_(answers) {}
 
   void add_to(grpc::ServerBuilder& builder) { builder.RegisterService(this); }
   void close() {}
@@ -316,37 +345,42 @@ constexpr auto flush = std::chrono::milliseconds(500);
 template <class Service>
 class Listener final : public Server {
  public:
-  Listener(std::string path, base::FileLock lock, typename Service::Handler& handler)
-      : path_(std::move(path)), lock_(std::move(lock)), service_(handler, *answers_) {}
+  Listener(base::FileLock lock, std::unique_ptr<Acceptor> acceptor,
+           typename Service::Handler& handler, const ServeSettings& settings)
+      : lock_(std::move(lock)),
+        acceptor_(std::move(acceptor)),
+        gate_(*acceptor_, settings),
+        service_(handler, *answers_, gate_) {}
 
   Status start() {
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(max_message_bytes);
-    builder.AddListeningPort(target_of(path_), grpc::InsecureServerCredentials());
     service_.add_to(builder);
     server_ = builder.BuildAndStart();
-    if (!server_) {
-      return Status(Code::unavailable, base::cat("socket ", path_, ": gRPC cannot listen there"));
-    }
-    // Until here the umask decides, which lets no more in than 0660 does to write.
-    if (::chmod(path_.c_str(), 0660) == 0) return Status();
-    return Status(Code::unavailable,
-                  base::cat("socket ", path_, ": cannot chmod: ", std::strerror(errno)));
+    if (!server_) return Status(Code::unavailable, "gRPC does not start a server");
+    acceptor_->start([this](int fd) { grpc::AddInsecureChannelFromFd(server_.get(), fd); });
+    return Status();
   }
 
   // Not on one of gRPC's threads, that is in no completion: it would wait for itself.
   ~Listener() override {
     if (!server_) return;
+    acceptor_->stop();
     service_.close();
     answers_->close(grace);
     server_->Shutdown(std::chrono::system_clock::now() + flush);
     server_.reset();
-    ::unlink(path_.c_str());  // ours while lock_ lives
+  }
+
+  Counters counters() const override {
+    return {acceptor_->accepted(), acceptor_->refused(), gate_.calls(), gate_.limited(),
+            answers_->overflow()};
   }
 
  private:
-  std::string path_;
-  base::FileLock lock_;
+  base::FileLock lock_;  // the socket's file is ours while it lives
+  std::unique_ptr<Acceptor> acceptor_;
+  Gate gate_;
   std::shared_ptr<Answers> answers_ = std::make_shared<Answers>();
   Service service_;
   std::unique_ptr<grpc::Server> server_;
@@ -354,14 +388,18 @@ class Listener final : public Server {
 
 template <class Service>
 base::Result<std::unique_ptr<Server>> serve(const std::string& path,
-                                            typename Service::Handler& handler) {
+                                            typename Service::Handler& handler,
+                                            const ServeSettings& settings) {
   if (const Status wrong = check_place(path); !wrong.ok()) return wrong;
   base::Result<base::FileLock> lock = base::FileLock::take(path + ".lock");
   if (!lock) return lock.status();
   if (is_served(path)) {
     return Status(Code::conflict, base::cat("socket ", path, ": another process serves there"));
   }
-  auto server = std::make_unique<Listener<Service>>(path, std::move(*lock), handler);
+  auto acceptor = Acceptor::listen(path, settings.allow);
+  if (!acceptor) return acceptor.status();
+  auto server = std::make_unique<Listener<Service>>(std::move(*lock), std::move(*acceptor), handler,
+                                                    settings);
   if (const Status failed = server->start(); !failed.ok()) return failed;
   return std::unique_ptr<Server>(std::move(server));
 }
@@ -369,13 +407,14 @@ base::Result<std::unique_ptr<Server>> serve(const std::string& path,
 }  // namespace
 
 base::Result<std::unique_ptr<Server>> serve_manager(const std::string& socket_path,
-                                                    ManagerHandler& handler) {
-  return serve<ManagerService>(socket_path, handler);
+                                                    ManagerHandler& handler,
+                                                    const ServeSettings& settings) {
+  return serve<ManagerService>(socket_path, handler, settings);
 }
 
 base::Result<std::unique_ptr<Server>> serve_mapper(const std::string& socket_path,
                                                    MapperHandler& handler) {
-  return serve<MapperService>(socket_path, handler);
+  return serve<MapperService>(socket_path, handler, ServeSettings());
 }
 
 }  // namespace dmi::wire

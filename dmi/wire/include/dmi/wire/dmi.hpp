@@ -16,6 +16,7 @@
 
 #include "base/status.hpp"
 #include "dmi/device.hpp"
+#include "dmi/wire/allow.hpp"
 
 namespace dmi::wire {
 
@@ -69,15 +70,36 @@ class ManagerHandler {
 
 class Server {
  public:
+  // Since the start.
+  struct Counters {
+    std::uint64_t connections = 0;
+    std::uint64_t refused_peers = 0;  // connections of who is not on the allow list
+    std::uint64_t calls = 0;
+    std::uint64_t limited = 0;   // calls past the limit of their process
+    std::uint64_t overflow = 0;  // calls refused because too many were waiting for an answer
+  };
   virtual ~Server() =
       default;  // stops: calls in flight get until 2 s, then the socket file is gone
+  virtual Counters counters() const = 0;  // any thread
 };
 
-// Serves DeviceManagerService on socket_path (absolute, ≤ 107 characters; mode 0660).
+// Of the edge core's server.
+struct ServeSettings {
+  Allow allow = {};  // empty: whom the socket's mode lets in
+  // Calls of one process, which may save up a second's. More is answered RESOURCE_EXHAUSTED with
+  // retry information; a mapper of 100,000 points at 1 s needs this many if it reports them singly.
+  double calls_per_s = 100'000;
+  // A mapper in a crash loop registers a few times a second.
+  double registrations_per_s = 10;
+};
+
+// Serves DeviceManagerService on socket_path (absolute, ≤ 107 characters; mode 0660, or 0666 with
+// an allow list).
 // Takes socket_path + ".lock" first, because a second gRPC server would silently steal the socket.
 // conflict: another process serves there; invalid: path too long, or its folder is missing.
 base::Result<std::unique_ptr<Server>> serve_manager(const std::string& socket_path,
-                                                    ManagerHandler& handler);
+                                                    ManagerHandler& handler,
+                                                    const ServeSettings& settings = {});
 
 // The edge core's calls to one mapper. One persistent channel; calls may overlap.
 // Go mappers dereference without nil checks: every message is sent with all sub-messages present.
