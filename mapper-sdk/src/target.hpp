@@ -25,9 +25,9 @@ inline constexpr std::chrono::milliseconds noted_cycle = std::chrono::hours(24);
 // The device as its driver sees it; points[i] belongs to device.properties[i]. protocol: the name
 // this mapper registered with. The settings of a device's visitor that the SDK itself reads:
 // scale (default 1, not 0) and valueOffset (default 0), for INT, FLOAT and DOUBLE; writeOnce
-// (default false), for ReadWrite. The edge core's keys (dmi/history_rule.hpp, dmi/pace_rule.hpp) are
-// checked and do not reach the driver.
-// invalid, out_of_range: the text has the path, "default/boiler.properties.temp.minimum: …".
+// (default false), for ReadWrite. The edge core's keys (dmi/history_rule.hpp, dmi/pace_rule.hpp)
+// are checked and do not reach the driver. invalid, out_of_range: the text has the path,
+// "default/boiler.properties.temp.minimum: …".
 base::Result<Target> make_target(const dmi::Device& device, const dmi::DeviceModel& model,
                                  std::string_view protocol);
 

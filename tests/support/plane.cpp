@@ -145,9 +145,9 @@ void Plane::start_devicetwin() {
 }
 
 void Plane::start_mapper(std::vector<std::string> more_flags) {
-  std::vector<std::string> arguments = {
-      built("mappers/modbus/modbus-mapper"), "--edgecore-sock", (folder() / "dmi.sock").string(),
-      "--socket", (folder() / "modbus.sock").string()};
+  std::vector<std::string> arguments = {built("mappers/modbus/modbus-mapper"), "--edgecore-sock",
+                                        (folder() / "dmi.sock").string(), "--socket",
+                                        (folder() / "modbus.sock").string()};
   arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
   mapper_ = std::make_unique<Process>(std::move(arguments));
 }

@@ -11,7 +11,7 @@ namespace devicetwin::outbox {
 // One row of the file, whoever wrote it.
 struct Row {
   std::int64_t sequence = 0;  // as stored
-  std::int64_t kind = 0;  // 0: a record; 1: a gap, its JSON in the payload
+  std::int64_t kind = 0;      // 0: a record; 1: a gap, its JSON in the payload
   std::int64_t time_ms = 0;
   std::string topic = {};
   std::string payload = {};

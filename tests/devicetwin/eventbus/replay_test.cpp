@@ -117,7 +117,8 @@ TEST_F(ReplayedBusTest, BrokerThatDiesDuringTheReplayHearsTheRestAndNothingIsMis
     ASSERT_TRUE(wait_until([&] { return heard(*subscriber, replay_).size() >= 20; }));
     broker_->kill();
     ASSERT_TRUE(connected(false));
-    for (const auto& message : heard(*subscriber, replay_)) numbers.insert(message.at("seq").get<std::uint64_t>());
+    for (const auto& message : heard(*subscriber, replay_))
+      numbers.insert(message.at("seq").get<std::uint64_t>());
   }
   // What the broker had acknowledged and not yet handed on died with it: here it keeps nothing.
   const auto acknowledged = many - waiting().waiting;

@@ -323,8 +323,8 @@ TEST_F(OutboxFaultTest, ReadOnlyFileIsRefusedWithItsName) {
     if (::getuid() == 0 && ::setuid(nobody) != 0) ::_exit(3);
     const auto outbox = Outbox::open(loop_, {.folder = folder_.path(), .quotas = {{"mqtt", 1000}}});
     const std::string text = outbox.status().text();
-    const bool said = outbox.status().code() == Code::unavailable &&
-                      text.find("outbox.db") != text.npos;
+    const bool said =
+        outbox.status().code() == Code::unavailable && text.find("outbox.db") != text.npos;
     if (!said) std::fprintf(stderr, "%s\n", text.c_str());
     ::_exit(said ? 0 : 1);
   }

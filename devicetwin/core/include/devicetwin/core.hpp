@@ -222,9 +222,9 @@ class Core {
     std::uint64_t reports = 0;  // of mappers: updates with readings and outcomes
     std::uint64_t updates = 0;  // of MQTT clients
     std::uint64_t states = 0;
-    std::uint64_t objects = 0;   // creates, updates and deletions
-    std::uint64_t changes = 0;   // told to outlets
-    std::uint64_t rows = 0;      // properties that changed in them
+    std::uint64_t objects = 0;  // creates, updates and deletions
+    std::uint64_t changes = 0;  // told to outlets
+    std::uint64_t rows = 0;     // properties that changed in them
     std::uint64_t invalid = 0;
     std::uint64_t not_found = 0;
     std::uint64_t conflict = 0;
