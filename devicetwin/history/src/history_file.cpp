@@ -395,6 +395,11 @@ Status HistoryFile::write(const std::set<dmi::ObjectId>& gone,
   return impl_->transact([&] {
     for (const dmi::ObjectId& device : gone) impl_->forget(device);
     for (const NewSample& sample : samples) impl_->add(sample);
+    // A step takes a part of what is there; so many steps take all of it.
+    for (std::int64_t step = 0; step < 8 * quota_step; ++step) {
+      if (impl_->used_bytes() <= impl_->quota_bytes || impl_->series.empty()) break;
+      impl_->trim_quota();
+    }
   });
 }
 

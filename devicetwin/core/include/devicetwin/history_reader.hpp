@@ -29,8 +29,8 @@ struct HistoryQuery {
   static constexpr std::size_t default_limit = 1'000;
   static constexpr std::size_t most_bytes = 4u << 20;
 
-  dmi::ObjectId device;
-  std::string property;
+  dmi::ObjectId device = {};
+  std::string property = {};
   std::optional<std::int64_t> from_ms = {};  // source time, inclusive
   std::optional<std::int64_t> to_ms = {};    // exclusive, so that ranges join without overlap
   std::size_t limit = default_limit;         // 1..max_limit
