@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "base/metrics.hpp"
 #include "base/text.hpp"
 #include "devicetwin/broker.hpp"
 #include "devicetwin/core.hpp"
@@ -19,6 +20,7 @@
 #include "devicetwin/outbox.hpp"
 #include "devicetwin/store.hpp"
 #include "devicetwin/upload.hpp"
+#include "metrics.hpp"
 
 namespace {
 
@@ -251,8 +253,21 @@ int run(const Flags& flags) {
       {std::string(devicetwin::history_path), [&](const base::http::Request& request, auto answer) {
          devicetwin::get_history(history, request, std::move(answer));
        }});
+  devicetwin::Parts parts{.core = &core,
+                          .store = store->get(),
+                          .dmi = dmi->get(),
+                          .bus = mqtt->bus.get(),
+                          .broker = mqtt->broker.get(),
+                          .outbox = durable->outbox.get(),
+                          .upload = durable->upload.get(),
+                          .history = &history};
+  https.routes.push_back(
+      {"/metrics", [&parts](const base::http::Request&, auto answer) {
+         answer(base::http::Page{base::Metrics::content_type, devicetwin::metrics_text(parts)});
+       }});
   auto kube = devicetwin::KubeApi::listen(core, loop, https);
   if (!kube) return fail(kube.status());
+  parts.kube = kube->get();
 
   loop.on_signal([&loop](int signal) {
     base::log_info(cat("signal ", signal, ": stopping"));

@@ -286,6 +286,13 @@ void Outbox::watch(const std::string& consumer, std::function<void()> written) {
   }
 }
 
+std::vector<std::string> Outbox::consumers() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<std::string> names;
+  for (const auto& [name, lane] : impl_->lanes) names.push_back(name);
+  return names;
+}
+
 Outbox::Counters Outbox::counters(const std::string& consumer) const {
   const std::lock_guard guard(impl_->mutex);
   const Impl::Account& account = impl_->accounts[consumer];

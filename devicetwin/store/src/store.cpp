@@ -41,6 +41,7 @@ struct Store::Impl {
   Status lost;              // guarded by mutex: unflushed objects that could not be written
   Clock::time_point due{};  // guarded by mutex: the window's end
   bool stopping = false;    // guarded by mutex
+  Counters counters;        // guarded by mutex
   std::thread writer;
 
   Impl(base::Loop& owner, base::FileLock held, std::unique_ptr<Database> opened)
@@ -57,6 +58,7 @@ struct Store::Impl {
   }
   void write();
   void answer(std::vector<Wait> flushes, const Status& status);
+  void count(const Batch& written, const Status& status, double seconds);
   void keep(Batch failed, bool had_unflushed, const Status& status);
 };
 
@@ -74,7 +76,9 @@ void Store::Impl::write() {
     Batch writing = std::exchange(batch, {});
     auto flushes = std::exchange(waits, {});
     guard.unlock();
+    const auto begun = Clock::now();
     const Status status = writing.empty() ? Status() : database->write(writing);
+    const std::chrono::duration<double> took = Clock::now() - begun;
     if (status.ok()) {
       repeats.over("write", "the database is written again");
     } else {
@@ -82,9 +86,21 @@ void Store::Impl::write() {
     }
     answer(std::move(flushes), status);
     guard.lock();
+    if (!writing.empty()) count(writing, status, took.count());
     if (!status.ok()) keep(std::move(writing), had_unflushed, status);
     if (last) return;
   }
+}
+
+// With the mutex held.
+void Store::Impl::count(const Batch& written, const Status& status, double seconds) {
+  ++counters.transactions;
+  counters.last_seconds = seconds;
+  if (!status.ok()) {
+    ++counters.failed;
+    return;
+  }
+  for (const auto& [device, twins] : written.twins) counters.rows += twins.rows.size();
 }
 
 // With the mutex held.
@@ -178,6 +194,13 @@ void Store::put_note(const std::string& key, const std::string& text) {
 
 void Store::put_version(std::uint64_t version) {
   impl_->queue([&](Batch& batch) { batch.version = version; });
+}
+
+Store::Counters Store::counters() const {
+  const std::lock_guard guard(impl_->mutex);
+  Counters now = impl_->counters;
+  now.waiting = impl_->batch.twins.size();
+  return now;
 }
 
 void Store::flush(std::function<void(Status)> done) {

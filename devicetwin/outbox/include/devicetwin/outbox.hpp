@@ -120,6 +120,7 @@ class Outbox {
   // Called on the loop when records of the consumer came to disk. One per consumer; {} removes it.
   void watch(const std::string& consumer, std::function<void()> written);
   Counters counters(const std::string& consumer) const;
+  std::vector<std::string> consumers() const;
 
  private:
   struct Impl;

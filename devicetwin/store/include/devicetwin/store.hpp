@@ -49,6 +49,14 @@ class Store final : public Journal {
     std::uint64_t version = 0;
   };
 
+  struct Counters {
+    std::uint64_t transactions = 0;  // since the start, as failed and rows
+    std::uint64_t failed = 0;        // transactions that the disk did not take
+    std::uint64_t rows = 0;          // twins written
+    std::uint64_t waiting = 0;       // now: devices whose twins are not written yet
+    double last_seconds = 0;         // how long the last transaction took, its fsync with it
+  };
+
   // conflict: another process has the folder; unsupported: the file is of a newer schema;
   // unavailable: anything else. A damaged file is moved aside as FILE.damaged-SECONDS, said loudly,
   // and an empty one takes its place.
@@ -69,6 +77,7 @@ class Store final : public Journal {
   void put_note(const std::string& key, const std::string& text) override;
   void put_version(std::uint64_t version) override;
   void flush(std::function<void(base::Status)> done) override;
+  Counters counters() const;
 
  private:
   struct Impl;
