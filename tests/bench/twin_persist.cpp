@@ -66,7 +66,7 @@ std::vector<double> store_rates() {
 class File {
  public:
   explicit File(const std::filesystem::path& path) {
-    if (sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
+    if (sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK) {
       fail(cat(path.string(), ": ", sqlite3_errmsg(db_)));
     }
     sqlite3_busy_timeout(db_, 2000);
