@@ -204,8 +204,6 @@ void run(bench::Report& report, const std::string& suffix, const Broker& broker,
       bench::percentile(twin.rates, 0.5), "/s", "aim >= 10,000; EdgeCore 260");
   add("", "  p50", bench::percentile(twin.loaded_us, 0.5), "us");
   add("", "  p99", bench::percentile(twin.loaded_us, 0.99), "us");
-  for (double q : {0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98})
-    add("", cat("DBG ", q), bench::percentile(twin.loaded_us, q), "us");
   add("echo_per_s", cat("echoes, ", window, " in flight, median of rounds"),
       bench::percentile(echo.rates, 0.5), "/s");
   add("", "  p50", bench::percentile(echo.loaded_us, 0.5), "us");
