@@ -1,6 +1,7 @@
 // ReportDeviceStatus calls per second and their latency, one changed value per call, with 1 and 8
 // connections: as it starts by default, with its private broker (every change becomes a document
-// there), and without MQTT. Clients are threads of this process; its cost is on the same cores.
+// and a result there, QoS 1), with QoS 0 for these, and without MQTT. Clients are threads of this
+// process; its cost is on the same cores.
 #include <thread>
 
 #include "bench/report.hpp"
@@ -58,9 +59,9 @@ Outcome load(bench::TwinDaemon& daemon, int connections, int in_flight) {
           bench::percentile(latencies, 0.99), static_cast<double>(used.count()) / 1e6 / seconds};
 }
 
-// suffix of the metrics: "" as by default, "_no_mqtt".
-void run(bench::Report& report, const std::string& suffix, std::vector<std::string> flags) {
-  const std::string where = suffix.empty() ? "" : ", without MQTT";
+// suffix of the metrics: "" as by default.
+void run(bench::Report& report, const std::string& suffix, const std::string& where,
+         std::vector<std::string> flags) {
   test_support::TempFolder folder;
   bench::TwinDaemon daemon(folder.path(), std::move(flags));
   bench::create_devices(daemon, devices, properties);
@@ -87,7 +88,9 @@ void run(bench::Report& report, const std::string& suffix, std::vector<std::stri
 
 int main(int argc, char** argv) {
   bench::Report report(argc, argv);
-  run(report, "", {"--mqtt-port", "0", "--log-level", "info"});
-  run(report, "_no_mqtt", {"--mqtt", "none"});
+  run(report, "", "", {"--mqtt-port", "0"});
+  run(report, "_qos_0", ", news with QoS 0",
+      {"--mqtt-port", "0", "--mqtt-topic", "update-result=0", "--mqtt-topic", "document=0"});
+  run(report, "_no_mqtt", ", without MQTT", {"--mqtt", "none"});
   return 0;
 }

@@ -206,6 +206,8 @@ void run(bench::Report& report, const std::string& suffix, const Broker& broker,
   add("", "  p99", bench::percentile(twin.loaded_us, 0.99), "us");
   add("echo_per_s", cat("echoes, ", window, " in flight, median of rounds"),
       bench::percentile(echo.rates, 0.5), "/s");
+  add("", "  p50", bench::percentile(echo.loaded_us, 0.5), "us");
+  add("", "  p99", bench::percentile(echo.loaded_us, 0.99), "us");
   const auto results = static_cast<double>(twin.loaded_us.size());
   add("", "devicetwin, of its own time", static_cast<double>(used.count()) / results, "us/result",
       "EdgeCore 2,000");

@@ -24,6 +24,8 @@ constexpr auto keep_alive = std::chrono::seconds(20);
 constexpr auto connect_timeout = std::chrono::seconds(5);
 // Where the broker says nothing.
 constexpr std::size_t max_receive = 65535;
+// What Paho queues before it refuses, which costs an exception each: never, of what may fly.
+constexpr std::size_t max_buffered = 2 * Outbox::max_flying;
 constexpr auto farewell_wait = std::chrono::seconds(1);
 
 // Paho's words for what KubeEdge's configuration also calls mqtt:// and tls://.
@@ -124,6 +126,7 @@ struct Connection::Impl {
 Status Connection::Impl::create(int wanted) {
   try {
     mqtt::create_options options;
+    options.set_max_buffered_messages(static_cast<int>(max_buffered));
     options.set_mqtt_verison(wanted == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1);  // Paho 1.2's name
     client.reset();
     client = std::make_unique<mqtt::async_client>(paho_url(settings.url), settings.client_id,

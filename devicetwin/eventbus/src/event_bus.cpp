@@ -16,6 +16,13 @@ using base::cat;
 using base::Result;
 using base::Status;
 
+namespace {
+
+// What waits for the end of the turn at most: more only delays the first of them.
+constexpr std::size_t most_together = 32;
+
+}  // namespace
+
 struct EventBus::Impl {
   Core& core;
   Settings settings;
@@ -24,6 +31,8 @@ struct EventBus::Impl {
   bool slow = false;     // the outbox was above its high mark and is not below its low one yet
   bool greeted = false;  // connected once since the start
   bool draining = false;
+  bool drain_posted = false;
+  std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
   std::uint64_t received = 0;
   std::uint64_t published = 0;
   std::uint64_t slow_times = 0;
@@ -130,12 +139,20 @@ void EventBus::Impl::outcome(std::uint64_t id, bool delivered) {
   }
 }
 
+// Handed over together with what else this turn of the loop says, because every wake-up of Paho's
+// sending thread is a fight for Paho's locks: most of what a message costs.
 void EventBus::Impl::push(bus::Message message) {
   outbox.push(std::move(message));
-  drain();
+  if (outbox.size() >= most_together) return drain();
+  if (drain_posted) return;
+  drain_posted = core.loop().post([this, life = std::weak_ptr(alive)] {
+    if (!life.expired()) drain();
+  });
+  if (!drain_posted) drain();
 }
 
 void EventBus::Impl::drain() {
+  drain_posted = false;
   // listen() tells what was missed, which pushes, which comes here.
   if (std::exchange(draining, true)) return;
   while (connection.connected()) {
@@ -166,7 +183,10 @@ Result<std::unique_ptr<EventBus>> EventBus::start(Core& core, base::Loop& loop, 
   return std::unique_ptr<EventBus>(new EventBus(std::move(impl)));
 }
 
-EventBus::~EventBus() { impl_->connection.close(impl_->node_state("offline", impl_->now_ms())); }
+EventBus::~EventBus() {
+  impl_->drain();
+  impl_->connection.close(impl_->node_state("offline", impl_->now_ms()));
+}
 
 bool EventBus::connected() const { return impl_->connection.connected(); }
 int EventBus::mqtt_version() const { return impl_->connection.version(); }
