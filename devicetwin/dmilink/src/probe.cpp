@@ -46,7 +46,7 @@ void Probe::look() {
   Heard heard = fd_ < 0 ? Heard::ended : hear();
   if (heard == Heard::ended) {
     hang_up();
-    if (connect() == Answer::refused) return finish(Answer::refused);
+    if (const Answer answer = connect(); answer != Answer::silent) return finish(answer);
     heard = Heard::not_yet;
   }
   if (heard == Heard::yes) {
@@ -65,7 +65,7 @@ Probe::Answer Probe::connect() {
   if (address_.size() >= sizeof address.sun_path) return Answer::refused;
   std::memcpy(address.sun_path, address_.data(), address_.size());
   fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd_ < 0) return Answer::silent;  // our own trouble says nothing about it
+  if (fd_ < 0) return Answer::unknown;
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const bool full = errno == EAGAIN;
     hang_up();

@@ -19,6 +19,7 @@ class Probe {
     answers,
     silent,   // it accepted, or its queue of connections is full, and nothing came
     refused,  // nobody accepts there
+    unknown,  // this process has no descriptor left to ask with
   };
   using Done = std::function<void(Answer)>;
 
@@ -32,7 +33,7 @@ class Probe {
   void ask(base::Duration patience, Done done);
 
  private:
-  Answer connect();  // silent: asked, no answer yet
+  Answer connect();  // silent: asked, or to be asked again
   // Whether the answer is there, is not there yet, or will never come on this connection.
   enum class Heard : unsigned char { yes, not_yet, ended };
   Heard hear();
