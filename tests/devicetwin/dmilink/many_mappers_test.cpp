@@ -1,8 +1,7 @@
 // Several mappers of one protocol share its devices.
 #include <unistd.h>
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
+#include <set>
 
 #include "fixture.hpp"
 
@@ -269,24 +268,9 @@ TEST_F(FewMappersTest, LongestDeadMakesRoomAndTheLongDeadAreForgotten) {
   EXPECT_EQ(waiting(), "no mapper has registered for protocol \"modbus\"");
 }
 
-// Not a test: the mapper of the next one, in a process of its own.
-TEST(ChildMapper, DISABLED_Serves) {
-  const char* socket = std::getenv("MAPPER_SOCKET");
-  if (socket == nullptr) GTEST_SKIP() << "MAPPER_SOCKET is not set";
-  Mapper mapper(socket);
-  std::puts("serving");
-  for (std::size_t told = 0;; ::usleep(2000)) {
-    const auto calls = mapper.calls();
-    for (; told < calls.size(); ++told) std::printf("%s\n", calls[told].c_str());
-    std::fflush(stdout);
-  }
-}
-
 TEST_F(ManyMappersTest, StoppedProcessIsHungHurtsOnlyItselfAndComesBack) {
   put_devices(4);
-  test_support::Process child(
-      {"/proc/self/exe", "--gtest_also_run_disabled_tests", "--gtest_filter=ChildMapper.*"},
-      {{"MAPPER_SOCKET", mapper_socket("child")}});
+  test_support::Process child({CHILD_MAPPER, mapper_socket("child")});
   ASSERT_TRUE(child.wait_for_output("serving"));
   Mapper b(mapper_socket("b"));
   ASSERT_TRUE(enroll("child").ok());
@@ -309,7 +293,10 @@ TEST_F(ManyMappersTest, StoppedProcessIsHungHurtsOnlyItselfAndComesBack) {
   EXPECT_EQ(waiting(of_child), "");
   child.signal(SIGCONT);
   ASSERT_TRUE(until([&] { return view("child").state == "up"; }));
-  // It gives back first; then it gets a share of what it had.
+  // It gives back first; then it gets a share again.
+  ASSERT_TRUE(until([&] {
+    return child.output().find(cat("remove ", of_child.name)) != std::string::npos;
+  }));
   ASSERT_TRUE(until([&] { return has(given_b, b.calls()).size() == 2; }));
   ASSERT_TRUE(until([&] {
     for (int i = 0; i < 4; ++i) {
