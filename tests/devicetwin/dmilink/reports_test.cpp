@@ -56,7 +56,8 @@ class ReportsTest : public ::testing::Test {
     return result;
   }
   std::string actual(const ObjectId& device) const {
-    return core.rows(device)->at("t").actual.value;
+    const auto row = core.rows(device)->find("t");
+    return row ? row->actual.value : "";
   }
 
   const ObjectId d0{"default", "d0"}, d1{"default", "d1"};
