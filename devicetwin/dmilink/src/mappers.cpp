@@ -53,13 +53,14 @@ void Mappers::start(const std::map<std::string, std::string>& notes) {
     assignment_.restore(info.name, info.protocol, core_.loop().now());
     add(info, first_delay);
   }
+  Assignment::Moves moves;
   for (const Object* object : core_.list(Kind::device, "")) {
     const ObjectId& id = object->id;
     const auto last = old.assigned.find(id);
     const std::string was = last == old.assigned.end() ? "" : last->second;
     assignment_.put(id, core_.protocol_of(id), core_.pinned_mapper(id), was);
     const std::string& is = assignment_.mapper_of(id);
-    if (is != was) journal_.put_note(assigned_key(id), is);
+    if (is != was) moves.push_back({id, "", is});
     if (!is.empty()) mappers_.at(is).link->may_have(id);
   }
   for (const auto& [id, mapper] : old.assigned) {
@@ -74,6 +75,7 @@ void Mappers::start(const std::map<std::string, std::string>& notes) {
       found->second.link->may_have(id);
     }
   }
+  follow(moves);
   for (const Object* object : core_.list(Kind::device, "")) explain(object->id);
   for (const dmi::MapperInfo& info : old.mappers) look(info.name);
   tick();
@@ -129,22 +131,36 @@ void Mappers::take(const dmi::wire::Caller& caller, const dmi::MapperInfo& info,
   mapper.gave_up = false;
   set_pid(name, caller.pid);
   journal_.put_note(mapper_key(name), note_of(info));
+  mapper.link->pause(true);  // until it has its answer
   follow(moves);
+  look_later(name);
+  if (fresh_.empty()) return answer(name, with_data, same_process, done);
+  when_on_disk([this, name, with_data, same_process, done, number = ++mapper.registration] {
+    const auto still = mappers_.find(name);
+    if (still != mappers_.end() && still->second.registration == number) {
+      return answer(name, with_data, same_process, done);
+    }
+    done(Status(Code::stale, cat("mapper ", name, " was registered again meanwhile")));
+  });
+}
+
+void Mappers::answer(const std::string& name, bool with_data, bool same_process,
+                     const Registered& done) {
+  MapperLink& link = *mappers_.at(name).link;
   const Core::Assignment share = with_data ? share_of(name) : Core::Assignment();
-  mapper.link->registered(share, same_process);
+  link.registered(share, same_process);
   for (const std::string& key : std::set(gone_)) {
     const auto parts = base::split(key, '/');
     const ObjectId id{std::string(parts[2]), std::string(parts[3])};
-    if (parts[1] == name && !mapper.link->knows(id)) forget_gone(name, id);
+    if (parts[1] == name && !link.knows(id)) forget_gone(name, id);
   }
-  base::log_info(cat("mapper ", name, " registered for protocol ", info.protocol, " at ",
-                     info.address, ": ", share.devices.size(), " devices"));
+  base::log_info(cat("mapper ", name, " registered for protocol ", link.info().protocol, " at ",
+                     link.info().address, ": ", share.devices.size(), " devices"));
   done(dmi::wire::Registration{share.models, share.devices});
   for (const ObjectId& device : assignment_.devices_of(name)) {
     explain(device);
-    if (!with_data) mapper.link->look_at(device);
+    if (!with_data) link.look_at(device);
   }
-  look_later(name);
 }
 
 void Mappers::forget(const std::string& name, std::string_view why) {
@@ -202,10 +218,28 @@ void Mappers::follow(const Assignment::Moves& moves) {
     counters_.moves += count;
     base::log_info(cat(count, " devices move from mapper ", pair.first, " to ", pair.second));
   }
+  const std::uint64_t first = moves_begun_ + 1;
   for (const auto& [device, from, to] : moves) {
-    look_at(to, device);
+    if (!to.empty()) fresh_[device] = ++moves_begun_;
     explain(device);
   }
+  if (moves_begun_ < first) return;
+  when_on_disk([this, moves, last = moves_begun_] {
+    for (const auto& move : moves) {
+      const auto found = fresh_.find(move.device);
+      if (found == fresh_.end() || found->second > last) continue;  // it has moved on since
+      fresh_.erase(found);
+      look_at(assignment_.mapper_of(move.device), move.device);
+    }
+  });
+}
+
+// A disk that does not take it is no reason to leave devices alone: they are driven, and what is
+// not on disk is lost with this process alone.
+void Mappers::when_on_disk(std::function<void()> task) {
+  journal_.flush([life = std::weak_ptr(alive_), task = std::move(task)](const Status&) {
+    if (!life.expired()) task();
+  });
 }
 
 void Mappers::look_at(const std::string& name, const ObjectId& device) {
@@ -237,6 +271,7 @@ std::optional<dmi::Device> Mappers::device_for(const MapperLink& mapper, const O
 }
 
 bool Mappers::free_for(const MapperLink& mapper, const ObjectId& device) {
+  if (fresh_.contains(device)) return false;
   for (const auto& [name, other] : mappers_) {
     if (other.link.get() == &mapper || !other.link->knows(device)) continue;
     if (!assignment_.gave_up(name, core_.loop().now())) return false;

@@ -59,7 +59,8 @@ class Mappers final : public MapperHost {
     int silences = 0;      // in a row
     bool batches = false;  // its stream is open
     base::SteadyTime last_batch{};
-    bool gave_up = false;  // its devices were handed on to whom they belong, or may be
+    bool gave_up = false;            // its devices were handed on to whom they belong, or may be
+    std::uint64_t registration = 0;  // counts; an older one is not answered
   };
 
   // ---- MapperHost ----
@@ -74,8 +75,11 @@ class Mappers final : public MapperHost {
   base::Status make_room(const dmi::MapperInfo& info);
   void set_pid(const std::string& name, std::int64_t pid);
   Core::Assignment share_of(const std::string& name);
-  // Carries out what the assignment decided.
+  void answer(const std::string& name, bool with_data, bool same_process, const Registered& done);
+  // Carries out what the assignment decided: who gets a device hears of it when that is on disk,
+  // because after a crash another one would get it again.
   void follow(const Assignment::Moves& moves);
+  void when_on_disk(std::function<void()> task);
   void look_at(const std::string& mapper, const dmi::ObjectId& device);
   void remember_gone(const std::string& mapper, const dmi::ObjectId& device);
   void forget_gone(const std::string& mapper, const dmi::ObjectId& device);
@@ -107,9 +111,13 @@ class Mappers final : public MapperHost {
   Assignment assignment_;
   std::map<std::string, Mapper> mappers_;  // by name
   std::map<std::int64_t, std::set<std::string>> by_pid_;
-  std::set<std::string> gone_;  // keys of the removals that are remembered
+  std::set<std::string> gone_;                    // keys of the removals that are remembered
+  std::map<dmi::ObjectId, std::uint64_t> fresh_;  // moves that are not on disk yet, numbered
+  std::uint64_t moves_begun_ = 0;
   DmiLink::Counters counters_;
   base::Timer ticker_;
+  // A flush may come back after this is gone.
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 }  // namespace devicetwin

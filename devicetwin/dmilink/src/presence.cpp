@@ -77,7 +77,7 @@ void Mappers::set_presence(const std::string& name, Presence presence) {
     explain(device);
     if (before == Presence::up) turn_unknown(device);
   }
-  if (presence == Presence::up) mapper.gave_up = false;
+  mapper.gave_up = false;
   follow(moves);
   mapper.link->pause(presence != Presence::up);
   if (presence == Presence::dead) hand_on(name);

@@ -203,6 +203,29 @@ TEST_F(ManyMappersTest, RemovalForAMoveIsKeptOverARestartUntilItIsConfirmed) {
   link_.reset();
 }
 
+TEST_F(ManyMappersTest, NobodyIsToldOfADeviceBeforeItsAssignmentIsOnDisk) {
+  put_devices(4);
+  Mapper a(mapper_socket("a")), b(mapper_socket("b"));
+  journal_.stuck = true;
+  std::atomic<std::size_t> given = 0;
+  client_->mapper_register({"a", "v1", "v1", "modbus", mapper_socket("a"), "ok"},
+                           [&](auto answer) { given = answer->devices.size(); });
+  ASSERT_TRUE(until([&] { return link_->mappers() == 1; }));
+  settle();
+  EXPECT_EQ(given, 0u);
+  journal_.go_on();
+  ASSERT_TRUE(until([&] { return given == 4; }));
+  ASSERT_TRUE(enroll("b").ok());
+  ASSERT_TRUE(until([&] { return a.calls().size() == 2 && b.calls().size() == 3; }));
+  a.stop();
+  journal_.stuck = true;
+  ASSERT_TRUE(until([&] { return view("b").devices == 4; }));
+  settle();
+  EXPECT_EQ(b.calls().size(), 3u);
+  journal_.go_on();
+  EXPECT_TRUE(until([&] { return b.calls().size() == 5; }));
+}
+
 TEST_F(ManyMappersTest, AnnotationPinsADeviceToAMapper) {
   put_devices(2);
   Mapper a(mapper_socket("a")), b(mapper_socket("b"));
@@ -294,9 +317,8 @@ TEST_F(ManyMappersTest, StoppedProcessIsHungHurtsOnlyItselfAndComesBack) {
   child.signal(SIGCONT);
   ASSERT_TRUE(until([&] { return view("child").state == "up"; }));
   // It gives back first; then it gets a share again.
-  ASSERT_TRUE(until([&] {
-    return child.output().find(cat("remove ", of_child.name)) != std::string::npos;
-  }));
+  ASSERT_TRUE(until(
+      [&] { return child.output().find(cat("remove ", of_child.name)) != std::string::npos; }));
   ASSERT_TRUE(until([&] { return has(given_b, b.calls()).size() == 2; }));
   ASSERT_TRUE(until([&] {
     for (int i = 0; i < 4; ++i) {
