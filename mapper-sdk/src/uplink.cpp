@@ -35,7 +35,7 @@ Uplink::Uplink(base::Loop& loop, Opener open, Settings settings)
                settings_.ledger},
       fleet_(context_),
       client_(dmi::wire::connect_manager(settings_.edgecore_sock)),
-      teller_(loop, *inbox_, *client_, fleet_, repeats_, [this] { away(); }),
+      teller_(loop, *inbox_, *client_, fleet_, repeats_, settings_.info.name, [this] { away(); }),
       watch_timer_(loop),
       register_timer_(loop),
       backoff_(milliseconds(100), milliseconds(5000),
@@ -46,6 +46,7 @@ Uplink::Uplink(base::Loop& loop, Opener open, Settings settings)
 Uplink::~Uplink() {
   // With the inbox closed, calls are answered with unavailable and completions end in it.
   inbox_->close();
+  teller_.stop();
   server_.reset();
   client_.reset();
 }
@@ -106,7 +107,7 @@ void Uplink::answered(base::Result<dmi::wire::Registration> answer) {
     session->retell();
     if (session->has_news()) teller_.news(*session);
   }
-  teller_.start();
+  teller_.start(answer->extended);
 }
 
 void Uplink::register_device(dmi::Device device, dmi::wire::Done done) {

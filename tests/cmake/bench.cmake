@@ -7,3 +7,14 @@ foreach(name footprint desired)
     add_dependencies(bench_${name} devicetwin modbus-mapper modbus-plant)
   endif()
 endforeach()
+# The edge core's figures: the real program, measured from outside.
+foreach(name dmi batch mqtt persist size replay)
+  if(TARGET devicetwin AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/twin_${name}.cpp)
+    add_executable(bench_twin_${name} bench/twin_${name}.cpp)
+    target_include_directories(bench_twin_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+      ${PROJECT_SOURCE_DIR}/devicetwin/eventbus/src)
+    target_link_libraries(bench_twin_${name} PRIVATE project_options test_support dmi_wire devicetwin_store devicetwin_eventbus
+      SQLite::SQLite3 PahoMqttCpp::paho-mqttpp3 eclipse-paho-mqtt-c::paho-mqtt3as Threads::Threads)
+    add_dependencies(bench_twin_${name} devicetwin)
+  endif()
+endforeach()

@@ -1,5 +1,6 @@
 // What mappers send, from the bytes of a call into a Core. The first byte is the call: 'r'
-// MapperRegister, 's' ReportDeviceStatus, 't' ReportDeviceStates; the rest is its message.
+// MapperRegister, 's' ReportDeviceStatus, 'b' a batch, 't' ReportDeviceStates; the rest is its
+// message.
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstdint>
@@ -8,6 +9,21 @@
 #include "convert.hpp"
 #include "core_rig.hpp"
 #include "report.hpp"
+
+namespace {
+
+// Twice, and to the device that is there, whatever name the bytes have.
+void report(fuzz::CoreRig& rig, const dmi::DeviceReport& report) {
+  for (const auto& device : {report.device, rig.boiler, rig.boiler}) {
+    bool answered = false;
+    rig.core.update_twin(device, devicetwin::update_of(report), devicetwin::Origin::mapper,
+                         [&](const auto&) { answered = true; });
+    rig.check();
+    fuzz::require(answered, "a report is answered");
+  }
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const google::protobuf::LogSilencer quiet;  // it reports every text that is not UTF-8
@@ -22,15 +38,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (data[0] == 's') {
     v1beta1::ReportDeviceStatusRequest request;
     if (!request.ParseFromString(bytes)) return 0;
-    const dmi::DeviceReport report = dmi::wire::from_proto(request);
-    // Twice, and to the device that is there, whatever name the bytes have.
-    for (const auto& device : {report.device, rig.boiler, rig.boiler}) {
-      bool answered = false;
-      rig.core.update_twin(device, devicetwin::update_of(report), devicetwin::Origin::mapper,
-                           [&](const auto&) { answered = true; });
-      rig.check();
-      fuzz::require(answered, "a report is answered");
-    }
+    report(rig, dmi::wire::from_proto(request));
+  } else if (data[0] == 'b') {
+    mapperframework::v1::Batch batch;
+    if (!batch.ParseFromString(bytes)) return 0;
+    for (const auto& item : batch.items()) report(rig, dmi::wire::from_proto(item).report);
   } else {
     v1beta1::ReportDeviceStatesRequest request;
     if (!request.ParseFromString(bytes)) return 0;

@@ -23,7 +23,9 @@ void check_published(const std::string& topic, const std::string& payload) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   fuzz::CoreRig rig;
-  devicetwin::bus::Dispatcher dispatcher(rig.core, check_published);
+  devicetwin::bus::Dispatcher dispatcher(rig.core, [](const devicetwin::bus::Message& message) {
+    check_published(message.topic, message.payload);
+  });
   std::size_t start = 0;
   for (int messages = 0; messages < 16 && start < input.size(); ++messages) {
     const std::size_t end = std::min(input.find('\x1e', start), input.size());

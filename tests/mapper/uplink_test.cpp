@@ -43,8 +43,23 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
     }
     done(answer);
   }
-  void report_batch(const dmi::wire::Caller&, const std::string&, std::vector<dmi::wire::BatchItem>,
-                    dmi::wire::BatchDone) override {}
+  void report_batch(const dmi::wire::Caller& caller, const std::string& mapper,
+                    std::vector<dmi::wire::BatchItem> items, dmi::wire::BatchDone done) override {
+    std::vector<Status> verdicts;
+    for (const dmi::wire::BatchItem& item : items) {
+      Status verdict;
+      const auto keep = [&](Status status) {
+        if (verdict.ok()) verdict = std::move(status);
+      };
+      if (!item.report.twins.empty()) report_status(caller, item.report, keep);
+      if (!item.state.empty()) report_state(caller, item.report.device, item.state, keep);
+      verdicts.push_back(verdict);
+    }
+    done(std::move(verdicts));
+    const std::lock_guard lock(mutex);
+    ++batches;
+    streaming = mapper;
+  }
   void batches_ended(const std::string&) override {}
   void report_status(const dmi::wire::Caller&, dmi::DeviceReport report,
                      dmi::wire::Done done) override {
@@ -102,6 +117,8 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
   dmi::wire::Registration registration;
   int registrations = 0;
   int calls = 0;
+  int batches = 0;
+  std::string streaming;  // the mapper of the last batch
   int refused = 0;
   Status refuse;
   std::map<std::string, dmi::TwinReport> twins;
@@ -182,6 +199,43 @@ TEST_F(UplinkTest, RegistersWithDataAndTellsValuesAndState) {
   EXPECT_EQ(metadata.at("type"), "float");
   EXPECT_FALSE(metadata.at("timestamp").empty());
   EXPECT_FALSE(metadata.contains("status"));
+}
+
+TEST_F(UplinkTest, NewsOfManyDevicesTravelTogether) {
+  edge.registration.models = {model_of({"a"})};
+  const auto name = [](int i) { return base::cat("d", i); };
+  for (int i = 0; i < 100; ++i) {
+    edge.registration.devices.push_back(device_of(name(i), {"a"}, 100));
+    devices[name(i)].set("a", Value(i + 0.5));
+  }
+  const auto all_told = [&](const std::string& fraction) {
+    for (int i = 0; i < 100; ++i) {
+      if (edge.value(name(i) + ".a") != base::cat(i, fraction)) return false;
+    }
+    return true;
+  };
+  serve();
+  start();
+  ASSERT_TRUE(until([&] { return all_told(".5"); }));
+  edge.set_refusal(Status(Code::unavailable, "too many requests"));
+  for (int i = 0; i < 100; ++i) devices[name(i)].set("a", Value(i + 0.25));
+  ASSERT_TRUE(until([&] { return edge.count(&EdgeCore::refused) > 0; }));
+  loop.advance(900ms);  // all are read again, while nothing may be told
+  edge.set_refusal(Status());
+  const int batches = edge.count(&EdgeCore::batches);
+  const int calls = edge.count(&EdgeCore::calls);
+  ASSERT_TRUE(until([&] { return all_told(".25"); }));
+  EXPECT_GE(edge.count(&EdgeCore::calls) - calls, 90);
+  EXPECT_LT(edge.count(&EdgeCore::batches) - batches, 20);
+  const std::lock_guard lock(edge.mutex);
+  EXPECT_EQ(edge.streaming, "fake-mapper");
+}
+
+TEST_F(UplinkTest, SaysThatItLivesWhileThereIsNothingToTell) {
+  serve();
+  start();
+  EXPECT_TRUE(until([&] { return edge.count(&EdgeCore::batches) >= 3; }));
+  EXPECT_EQ(edge.count(&EdgeCore::calls), 0);
 }
 
 TEST_F(UplinkTest, WaitsForAnEdgeCoreThatIsNotThere) {

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "mailbox.hpp"
+#include "no_delay.hpp"
 #include "outbox.hpp"
 #include "refusal.hpp"
 
@@ -207,6 +208,7 @@ void Connection::Impl::refused(int code) {
 }
 
 void Connection::Impl::subscribe() {
+  send_at_once(port_of(settings.url));
   receive_maximum = max_receive;
   const mqtt::properties properties = connecting->get_connect_response().get_properties();
   if (version == 5 && properties.contains(mqtt::property::RECEIVE_MAXIMUM)) {

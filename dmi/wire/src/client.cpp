@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "batch_client.hpp"
 #include "convert.hpp"
 #include "rpc.hpp"
 
@@ -120,25 +121,32 @@ class Client {
       : path_(socket_path),
         deadline_(deadline),
         wait_(wait),
-        stub_(Service::NewStub(channel_to(socket_path))) {}
+        channel_(channel_to(socket_path)),
+        stub_(Service::NewStub(channel_)) {}
   ~Client() { calls_->close(); }
 
-  // Starts method; finish(status, response) is called once, on one of gRPC's threads, or at once
-  // here when the client is being destroyed.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  const std::string& path() const { return path_; }
+
+  // Starts method; finish(status, response, context) is called once, on one of gRPC's threads, or
+  // at once here when the client is being destroyed.
   template <class Async, class Request, class Response, class Finish>
   void start(void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
                                    std::function<void(grpc::Status)>),
              const char* name, Request request, Finish finish) {
     auto call = std::make_shared<CallOf<Request, Response, Finish>>(calls_, std::move(request),
                                                                     std::move(finish));
-    if (!calls_->add(call)) return call->finish(closed(name), call->response);
+    if (!calls_->add(call)) return call->finish(closed(name), call->response, call->context);
     call->context.set_wait_for_ready(wait_);
+    if (std::is_same_v<Request, v1beta1::MapperRegisterRequest>) {
+      call->context.AddMetadata(extended_key, "1");
+    }
     call->context.set_deadline(std::chrono::system_clock::now() + deadline_);
-    (stub_->async()->*method)(&call->context, &call->request, &call->response,
-                              [this, call, name](grpc::Status answer) {
-                                call->finish(status_of(answer, name), call->response);
-                                calls_->remove(call);
-                              });
+    (stub_->async()->*method)(
+        &call->context, &call->request, &call->response, [this, call, name](grpc::Status answer) {
+          call->finish(status_of(answer, name), call->response, call->context);
+          calls_->remove(call);
+        });
   }
 
  private:
@@ -164,12 +172,15 @@ class Client {
   const std::chrono::milliseconds deadline_;
   const bool wait_;
   const std::shared_ptr<Calls> calls_ = std::make_shared<Calls>();
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<typename Service::Stub> stub_;
 };
 
 // Most responses say nothing but that they came.
 auto ignoring_response(Done done) {
-  return [done = std::move(done)](Status status, const auto&) { done(std::move(status)); };
+  return [done = std::move(done)](Status status, const auto&, const auto&) {
+    done(std::move(status));
+  };
 }
 
 template <class Request>
@@ -252,9 +263,13 @@ class GrpcManagerClient final : public ManagerClient {
     request.set_withdata(true);  // without it a stock EdgeCore never calls the mapper
     *request.mutable_mapper() = to_proto(mapper);
     client_.start(&Async::MapperRegister, "MapperRegister", std::move(request),
-                  [done = std::move(done)](Status status, const auto& response) {
+                  [done = std::move(done)](Status status, const auto& response,
+                                           const grpc::ClientContext& context) {
                     if (!status.ok()) return done(std::move(status));
-                    done(from_proto(response));
+                    Registration registration = from_proto(response);
+                    registration.extended =
+                        context.GetServerInitialMetadata().contains(extended_key);
+                    done(std::move(registration));
                   });
   }
   void report_status(const DeviceReport& report, Done done) override {
@@ -266,6 +281,9 @@ class GrpcManagerClient final : public ManagerClient {
     request.set_state(valid_text(state));
     client_.start(&Async::ReportDeviceStates, "ReportDeviceStates", std::move(request),
                   ignoring_response(std::move(done)));
+  }
+  std::unique_ptr<BatchStream> open_batches(const std::string& mapper, Done ended) override {
+    return dmi::wire::open_batches(client_.channel(), client_.path(), mapper, std::move(ended));
   }
 
  private:

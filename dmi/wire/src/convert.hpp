@@ -6,6 +6,7 @@
 // even if empty: spec, protocol, desired, visitors, configData, observedDesired, reported.
 #pragma once
 
+#include "batch.pb.h"
 #include "dmi.pb.h"
 #include "dmi/device.hpp"
 #include "dmi/wire/dmi.hpp"
@@ -36,6 +37,11 @@ v1beta1::MapperRegisterResponse to_proto(const Registration& registration);
 DeviceReport from_proto(const v1beta1::ReportDeviceStatusRequest& request);
 v1beta1::ReportDeviceStatusRequest to_proto(const DeviceReport& report);
 void fill_twins(const DeviceReport& report, v1beta1::DeviceStatus& status);
+
+// The item's own copy of a batch's part. Metadata of a reading but type, timestamp, status and
+// reason is not carried.
+BatchItem from_proto(const mapperframework::v1::Item& message);
+void fill_item(const BatchItem& item, mapperframework::v1::Item& message);
 
 // ---- any.cpp ----
 

@@ -17,6 +17,9 @@ inline constexpr int max_answer_bytes = 256 << 20;
 // sockaddr_un::sun_path without its end.
 inline constexpr std::size_t max_path = 107;
 
+// Metadata of MapperRegister, of its request and of its answer: the sender is ours.
+inline constexpr const char* extended_key = "mapper-framework-extended";
+
 // The table stands in dmi/wire/dmi.hpp. Texts gRPC could not send (not UTF-8) are repaired.
 grpc::Status to_grpc(const base::Status& status);
 base::Status from_grpc(const grpc::Status& status);

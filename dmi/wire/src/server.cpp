@@ -11,6 +11,7 @@
 #include "answers.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "batch_server.hpp"
 #include "convert.hpp"
 #include "rpc.hpp"
 
@@ -113,10 +114,20 @@ Status check(const char* what, const ObjectId& id, std::size_t properties = 0) {
 class ManagerService final : public v1beta1::DeviceManagerService::CallbackService {
  public:
   using Handler = ManagerHandler;
-  ManagerService(Handler& handler, Answers& answers) : handler_(handler), answers_(answers) {}
+  ManagerService(Handler& handler, Answers& answers)
+      : handler_(handler), answers_(answers), batches_(handler) {}
+
+  void add_to(grpc::ServerBuilder& builder) {
+    builder.RegisterService(this);
+    builder.RegisterService(&batches_);
+  }
+  void close() { batches_.close(); }
 
   Reactor* MapperRegister(Context* context, const v1beta1::MapperRegisterRequest* request,
                           v1beta1::MapperRegisterResponse* response) override {
+    if (context->client_metadata().contains(extended_key)) {
+      context->AddInitialMetadata(extended_key, "1");
+    }
     return take(context, answers_, "MapperRegister", [&](std::shared_ptr<Answer> answer) {
       if (!request->has_mapper()) return answer->finish(absent("mapper"));
       handler_.mapper_register(Caller(), from_proto(request->mapper()), request->withdata(),
@@ -151,12 +162,16 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
  private:
   Handler& handler_;
   Answers& answers_;
+  BatchService batches_;
 };
 
 class MapperService final : public v1beta1::DeviceMapperService::CallbackService {
  public:
   using Handler = MapperHandler;
   MapperService(Handler& handler, Answers& answers) : handler_(handler), answers_(answers) {}
+
+  void add_to(grpc::ServerBuilder& builder) { builder.RegisterService(this); }
+  void close() {}
 
   Reactor* RegisterDevice(Context* context, const v1beta1::RegisterDeviceRequest* request,
                           v1beta1::RegisterDeviceResponse* response) override {
@@ -308,7 +323,7 @@ class Listener final : public Server {
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(max_message_bytes);
     builder.AddListeningPort(target_of(path_), grpc::InsecureServerCredentials());
-    builder.RegisterService(&service_);
+    service_.add_to(builder);
     server_ = builder.BuildAndStart();
     if (!server_) {
       return Status(Code::unavailable, base::cat("socket ", path_, ": gRPC cannot listen there"));
@@ -322,6 +337,7 @@ class Listener final : public Server {
   // Not on one of gRPC's threads, that is in no completion: it would wait for itself.
   ~Listener() override {
     if (!server_) return;
+    service_.close();
     answers_->close(grace);
     server_->Shutdown(std::chrono::system_clock::now() + flush);
     server_.reset();

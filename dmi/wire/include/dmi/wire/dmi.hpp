@@ -114,6 +114,23 @@ class MapperHandler {
 base::Result<std::unique_ptr<Server>> serve_mapper(const std::string& socket_path,
                                                    MapperHandler& handler);
 
+// The stream of batches of one mapper. Belongs to one thread.
+class BatchStream {
+ public:
+  // Unanswered batches that a peer takes; the next one waits in its socket.
+  static constexpr std::size_t max_open = 4;
+  // A batch with more than these is sent no fuller: a fraction of a millisecond's work for the
+  // peer.
+  static constexpr std::size_t full_twins = 2'000;
+  static constexpr std::size_t full_bytes = 1u << 20;
+
+  // Cancels; completions of batches that are on their way come first, with unavailable.
+  virtual ~BatchStream() = default;
+  // done: as ManagerHandler::report_batch's, on one of gRPC's threads; unavailable when the stream
+  // ends before the answer. No items: we live.
+  virtual void send(const std::vector<BatchItem>& items, BatchDone done) = 0;
+};
+
 // A mapper's calls to the edge core: ours or a stock EdgeCore.
 class ManagerClient {
  public:
@@ -124,6 +141,9 @@ class ManagerClient {
   // reads one with neither value nor metadata as absent again.
   virtual void report_status(const DeviceReport& report, Done done) = 0;
   virtual void report_state(const ObjectId& device, const std::string& state, Done done) = 0;
+  // For a registration that is extended. ended is called on one of gRPC's threads, once and last,
+  // whatever ends the stream; send to one that has ended answers at once. Destroyed before this.
+  virtual std::unique_ptr<BatchStream> open_batches(const std::string& mapper, Done ended) = 0;
 };
 // Deadline per call 5 s; waits for the connection within it. Reconnects by itself within 300 ms.
 std::unique_ptr<ManagerClient> connect_manager(const std::string& socket_path);
