@@ -244,6 +244,9 @@ TEST_F(ManyMappersTest, AnnotationPinsADeviceToAMapper) {
   ASSERT_TRUE(until([&] { return view("b").state == "down"; }));
   settle();
   EXPECT_EQ(has(given_a, a.calls()), std::set<std::string>{"d1"});
+  Core restarted(loop_, journal_, "edge");
+  restarted.load({*core_.find(Kind::device, id(0))}, {}, {}, core_.version());
+  EXPECT_EQ(restarted.pinned_mapper(id(0)), "b");
 }
 
 TEST_F(ManyMappersTest, MapperAtAnAddressOfAnotherReplacesIt) {

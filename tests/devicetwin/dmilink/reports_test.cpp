@@ -32,6 +32,7 @@ class ReportsTest : public ::testing::Test {
   void take(const std::string& name, std::int64_t pid) {
     mappers.take({.pid = pid}, {name, "", "", "modbus", address(name), "ok"}, true,
                  [](const auto& answer) { ASSERT_TRUE(answer.ok()); });
+    loop.settle();
   }
   std::string address(const std::string& name) const {
     return (folder / (name + ".sock")).string();
@@ -108,6 +109,28 @@ TEST_F(ReportsTest, ItemsOfABatchAreJudgedOneByOneAndTheMapperIsWhoItSays) {
   EXPECT_EQ(batch("b", 11, {}).status().code(), Code::refused);
   EXPECT_EQ(batch("nobody", 22, {}).status().code(), Code::refused);
   EXPECT_EQ(mappers.counters().batches, 1u);
+}
+
+// An SDK that registers again because we were away drives its devices until it has read the answer;
+// a new process drives nothing.
+TEST_F(ReportsTest, SameProcessConfirmsRemovalsAlsoAfterItRegisteredAgain) {
+  const auto until = [&](const std::function<bool()>& condition) {
+    return test_support::wait_until([&] {
+      loop.advance(milliseconds(2));
+      return condition();
+    });
+  };
+  Mapper serving_a(address("a")), serving_b(address("b"));
+  serving_a.hung = true;
+  ASSERT_TRUE(until([&] { return serving_a.kept() == 1; }));
+  take("a", 11);
+  ASSERT_TRUE(until([&] { return serving_a.kept() == 2; }));
+  const auto end = loop.now() + milliseconds(500);
+  ASSERT_TRUE(until([&] { return loop.now() > end; }));
+  EXPECT_TRUE(serving_b.calls().empty());
+  take("a", 12);
+  EXPECT_TRUE(until([&] { return serving_b.count(cat("register ", of_b.name)) == 1; }));
+  serving_a.release();
 }
 
 TEST_F(ReportsTest, MapperWhoseBatchesStopThoughItsStreamIsOpenIsHung) {

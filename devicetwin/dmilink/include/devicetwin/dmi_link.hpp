@@ -10,8 +10,8 @@
 //
 // Two mappers never drive one device: the new one is told of it when the old one has confirmed its
 // removal, or is dead. The one exception is a process that does not react: take_over after it hung
-// its devices move although it may hold them still; when it answers again it is told to let go
-// before anything else happens to it.
+// its devices move although it may hold them still; when it answers again, the first thing it is
+// told is to let go of them.
 #pragma once
 
 #include <chrono>
