@@ -223,7 +223,17 @@ TEST_F(ManyMappersTest, NobodyIsToldOfADeviceBeforeItsAssignmentIsOnDisk) {
   settle();
   EXPECT_EQ(b.calls().size(), 3u);
   journal_.go_on();
-  EXPECT_TRUE(until([&] { return b.calls().size() == 5; }));
+  ASSERT_TRUE(until([&] { return b.calls().size() == 5; }));
+  // Nor when the one before has confirmed already.
+  const std::size_t before = a.calls().size();
+  journal_.stuck = true;
+  a.start();
+  ASSERT_TRUE(until([&] { return a.calls().size() == before + 2 && b.calls().size() == 7; }));
+  settle();
+  EXPECT_EQ(a.calls().size(), before + 2);
+  EXPECT_EQ(b.count("remove d3") + b.count("remove d2"), 2u);
+  journal_.go_on();
+  EXPECT_TRUE(until([&] { return a.calls().size() == before + 4; }));
 }
 
 TEST_F(ManyMappersTest, AnnotationPinsADeviceToAMapper) {
