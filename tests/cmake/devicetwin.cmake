@@ -19,6 +19,13 @@ if(TARGET devicetwin_broker_test)
 endif()
 if(TARGET devicetwin_dmilink_test)
   target_link_libraries(devicetwin_dmilink_test PRIVATE dmi_wire)
+  # A mapper that can be stopped and continued: a process of its own.
+  add_executable(devicetwin_dmilink_child devicetwin/dmilink/child/mapper.cpp)
+  target_include_directories(devicetwin_dmilink_child PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(devicetwin_dmilink_child PRIVATE project_options dmi_wire)
+  add_dependencies(devicetwin_dmilink_test devicetwin_dmilink_child)
+  target_compile_definitions(devicetwin_dmilink_test PRIVATE
+    CHILD_MAPPER="$<TARGET_FILE:devicetwin_dmilink_child>")
 endif()
 if(TARGET devicetwin_upload_test)
   target_link_libraries(devicetwin_upload_test PRIVATE base_http)

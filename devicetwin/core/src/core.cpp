@@ -154,6 +154,7 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
     }
     DeviceEntry& entry = impl_->entry(object.id);
     entry.created = json["metadata"].value("creationTimestamp", "");
+    entry.pinned_mapper = pinned_mapper_of(json);
     entry.status_version = version_;
     entry.object = std::move(object);
     // A crash between the object and its rows cannot be: they are one transaction. Following the
@@ -270,6 +271,11 @@ std::size_t Core::twins() const {
 std::string Core::protocol_of(const ObjectId& device) const {
   const auto found = impl_->devices.find(device);
   return found == impl_->devices.end() ? "" : found->second.protocol;
+}
+
+std::string Core::pinned_mapper(const ObjectId& device) const {
+  const auto found = impl_->devices.find(device);
+  return found == impl_->devices.end() ? "" : found->second.pinned_mapper;
 }
 
 }  // namespace devicetwin

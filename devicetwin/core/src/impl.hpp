@@ -21,6 +21,7 @@ struct DeviceEntry {
   Object object;
   std::string created;  // metadata.creationTimestamp
   std::string protocol;
+  std::string pinned_mapper;  // "": any
   dmi::ObjectId model;
   RowTable rows;
   Paces paces;  // of properties that ask for it
@@ -132,6 +133,8 @@ struct Core::Impl {
 void set_metadata(dmi::Json& object, const std::string& uid, const std::string& created,
                   std::int64_t generation, std::uint64_t version);
 Text text_of(const dmi::Json& object);
+// Of Core::mapper_annotation; "": none.
+std::string pinned_mapper_of(const dmi::Json& object);
 // JSON that this process wrote itself.
 dmi::Json parse_own(const Text& text);
 

@@ -70,6 +70,15 @@ void set_metadata(Json& object, const std::string& uid, const std::string& creat
 
 Text text_of(const Json& object) { return Text(dmi::to_text(object)); }
 
+std::string pinned_mapper_of(const Json& object) {
+  const auto metadata = object.find("metadata");
+  if (metadata == object.end()) return "";
+  const auto annotations = metadata->find("annotations");
+  if (annotations == metadata->end() || !annotations->is_object()) return "";
+  const auto mapper = annotations->find(Core::mapper_annotation);
+  return mapper == annotations->end() || !mapper->is_string() ? "" : mapper->get<std::string>();
+}
+
 Json parse_own(const Text& text) {
   Json json = Json::parse(text.str(), nullptr, false);
   assert(!json.is_discarded());
@@ -203,6 +212,7 @@ Result<std::vector<Change>> Core::Impl::put_device(const ObjectId& id, const Jso
   DeviceEntry& entry = this->entry(id);
   entry.object = std::move(stored);
   entry.created = object["metadata"].value("creationTimestamp", "");
+  entry.pinned_mapper = pinned_mapper_of(object);
   const Origin origin = change.origin;
   const bool added = change.what == Change::What::added;
   std::vector<Change> changes{std::move(change)};

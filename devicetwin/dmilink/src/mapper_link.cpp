@@ -1,11 +1,5 @@
 #include "mapper_link.hpp"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/text.hpp"
@@ -34,11 +28,11 @@ std::size_t hash_of(dmi::Device device) {
 
 }  // namespace
 
-MapperLink::MapperLink(Core& core, dmi::MapperInfo info, base::Duration first_delay,
-                       std::function<void(const ObjectId&)> forgotten)
+MapperLink::MapperLink(Core& core, MapperHost& host, dmi::MapperInfo info,
+                       base::Duration first_delay)
     : core_(core),
+      host_(host),
       info_(std::move(info)),
-      forgotten_(std::move(forgotten)),
       timer_(core.loop()),
       backoff_(milliseconds(100), milliseconds(10'000),
                static_cast<std::uint32_t>(std::hash<std::string>()(info_.name))),
@@ -48,21 +42,45 @@ MapperLink::MapperLink(Core& core, dmi::MapperInfo info, base::Duration first_de
 
 MapperLink::~MapperLink() = default;
 
-void MapperLink::registered(const Core::Assignment& assignment) {
+void MapperLink::registered(const Core::Assignment& assignment, bool same_process) {
   ++era_;
   calling_ = false;
+  paused_ = false;
   backoff_.reset();
-  for (const auto& [id, hash] : std::exchange(devices_, {})) forgotten_(id);
+  const Confirmed before = std::exchange(devices_, {});
   models_.clear();
   due_.clear();
+  due_gone_.clear();
   due_models_.clear();
   for (const dmi::DeviceModel& model : assignment.models) models_[model.id] = hash_of(model);
   for (const dmi::Device& device : assignment.devices) devices_[device.id] = hash_of(device);
   timer_.start(settle_time, [this] { pump(); });
+  for (const auto& [id, hash] : before) {
+    if (devices_.contains(id)) continue;
+    if (same_process) {
+      may_have(id);
+    } else {
+      host_.let_go(*this, id);
+    }
+  }
+}
+
+std::vector<ObjectId> MapperLink::known() const {
+  std::vector<ObjectId> ids;
+  for (const auto& [id, hash] : devices_) ids.push_back(id);
+  return ids;
+}
+
+void MapperLink::pause(bool paused) {
+  if (std::exchange(paused_, paused) == paused || paused) return;
+  // A failure's wait is over; a registration's is not.
+  if (backoff_.tries() > 0) timer_.stop();
+  backoff_.reset();
+  pump();
 }
 
 void MapperLink::look_at(const ObjectId& device) {
-  due_.insert(device);
+  (knows(device) && !host_.belongs(*this, device) ? due_gone_ : due_).insert(device);
   pump();
 }
 
@@ -78,8 +96,12 @@ void MapperLink::may_have(const ObjectId& device) {
 
 void MapperLink::pump() {
   // A running timer is a pause: after a registration, or after a failure.
-  while (!calling_ && !timer_.running()) {
-    if (!due_models_.empty()) {
+  while (!calling_ && !paused_ && !timer_.running()) {
+    if (!due_gone_.empty()) {
+      const ObjectId device = *due_gone_.begin();
+      due_gone_.erase(due_gone_.begin());
+      if (send_device(device)) return;
+    } else if (!due_models_.empty()) {
       const ObjectId model = *due_models_.begin();
       due_models_.erase(due_models_.begin());
       if (remove_model(model)) return;
@@ -95,17 +117,20 @@ void MapperLink::pump() {
 
 // Whether a call is on its way; false: there is nothing to do.
 bool MapperLink::send_device(const ObjectId& id) {
-  std::optional<dmi::Device> device = core_.merged_device(id);
-  if (device && device->protocol.protocol != info_.protocol) device.reset();
+  const std::optional<dmi::Device> device = host_.device_for(*this, id);
   const auto known = devices_.find(id);
   if (!device) {
     if (known == devices_.end()) return false;
+    known->second.reset();  // if the answer is lost, it may have it or not
     client_->remove_device(id, then("RemoveDevice", id, false, [this, id] {
                              devices_.erase(id);
-                             forgotten_(id);
+                             host_.let_go(*this, id);
                            }));
     return true;
   }
+  // Never two mappers at one device: the other one's end of it is confirmed first, and heard here.
+  const bool has_it = known != devices_.end() && known->second.has_value();
+  if (!has_it && !host_.free_for(*this, id)) return false;
   if (send_model({id.space, device->model})) {
     due_.insert(id);  // next, when the mapper has the model
     return true;
@@ -169,30 +194,22 @@ void MapperLink::answered(const std::string& what, const ObjectId& again, bool i
   calling_ = false;
   const std::string key = cat(what, ' ', again.to_string());
   if (status.ok() || (what.starts_with("Remove") && status.code() == Code::not_found)) {
+    host_.called(false);
     backoff_.reset();
     repeats_.over(key, cat("mapper ", info_.name, ": ", key, " is confirmed now"));
     confirmed();
     return pump();
   }
+  host_.called(true);
   // Whatever it was, the mapper does not have what it should have: it is told again, until it has.
   repeats_.warn(core_.loop().now(), key,
                 cat("mapper ", info_.name, ": ", key, ": ", status.to_string(), "; tried again"));
-  (is_model ? due_models_ : due_).insert(again);
   timer_.start(backoff_.next(), [this] { pump(); });
-}
-
-bool MapperLink::listening() const {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (info_.address.size() >= sizeof address.sun_path) return false;
-  std::memcpy(address.sun_path, info_.address.data(), info_.address.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return true;  // our own trouble says nothing about the mapper
-  const bool refused =
-      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
-      errno != EAGAIN;
-  ::close(fd);
-  return !refused;
+  if (is_model) {
+    due_models_.insert(again);
+  } else {
+    look_at(again);
+  }
 }
 
 }  // namespace devicetwin

@@ -216,6 +216,9 @@ class Core {
   std::vector<dmi::ObjectId> devices_of_model(const dmi::ObjectId& model) const;
   std::vector<dmi::ObjectId> devices_of_protocol(std::string_view protocol) const;
   std::string protocol_of(const dmi::ObjectId& device) const;  // "": no such device
+  // The one mapper that a device asks for in this annotation; "": any of its protocol.
+  static constexpr const char* mapper_annotation = "devices.kubeedge.io/mapper";
+  std::string pinned_mapper(const dmi::ObjectId& device) const;
 
   // Since the start. Refused: by the code of the answer.
   struct Counters {
