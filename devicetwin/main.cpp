@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 struct Flags {
   std::string dir = "run";
   std::string dmi_socket;
+  devicetwin::DmiLink::Settings dmi;
   std::string node = "edge-node";
   std::string kube_address = "127.0.0.1";
   std::uint16_t kube_port = 6550;
@@ -109,6 +110,15 @@ int parse(int argc, char** argv, Flags& flags) {
       ->capture_default_str();
   app.add_option("--dmi-socket", flags.dmi_socket,
                  "where mappers register (default: DIR/dmi.sock)");
+  app.add_option("--dmi-allow",
+                 "USER, UID, @GROUP or @GID that may connect there, repeatable; "
+                 "root and our own user always may (default: whom the socket's mode 0660 lets in)")
+      ->allow_extra_args(false)
+      ->each([&flags](const std::string& who) {
+        if (const base::Status wrong = flags.dmi.serve.allow.add(who); !wrong.ok()) {
+          throw CLI::ValidationError("--dmi-allow", wrong.text());
+        }
+      });
   add_mqtt(app, flags);
   add_outbox(app, flags);
   app.add_option("--node", flags.node, "this node's name")->capture_default_str();
@@ -239,7 +249,7 @@ int run(const Flags& flags) {
 
   const std::string socket = flags.dmi_socket.empty() ? (dir / "dmi.sock").string()
                                                       : fs::absolute(flags.dmi_socket).string();
-  auto dmi = devicetwin::DmiLink::start(core, **store, socket, loaded.notes);
+  auto dmi = devicetwin::DmiLink::start(core, **store, socket, loaded.notes, flags.dmi);
   if (!dmi) return fail(dmi.status());
   auto durable = open_durable(flags, dir, loop);
   if (!durable) return fail(durable.status());

@@ -1,5 +1,7 @@
 #include "metrics.hpp"
 
+#include <algorithm>
+
 #include "base/metrics.hpp"
 #include "devicetwin/broker.hpp"
 #include "devicetwin/core.hpp"
@@ -132,7 +134,41 @@ void add(Metrics& metrics, const History& history) {
 }
 
 void add(Metrics& metrics, const DmiLink& dmi) {
-  metrics.gauge("devicetwin_mappers", "mappers that are known", number(dmi.mappers()));
+  const DmiLink::Counters& counters = dmi.counters();
+  const auto mappers = dmi.mappers_view();
+  metrics.gauge("devicetwin_mappers", "mappers that are known, by state");
+  for (const char* state : {"up", "hung", "down"}) {
+    const auto count = std::ranges::count(mappers, state, &DmiLink::MapperView::state);
+    metrics.sample(static_cast<double>(count), {{"state", state}});
+  }
+  metrics.gauge("devicetwin_mapper_devices", "devices that belong to a mapper");
+  for (const DmiLink::MapperView& mapper : mappers) {
+    metrics.sample(number(mapper.devices),
+                   {{"mapper", mapper.name}, {"protocol", mapper.protocol}});
+  }
+  metrics.counter("devicetwin_dmi_registrations_total", "registrations of mappers, by outcome");
+  metrics.sample(number(counters.registrations), {{"outcome", "ok"}});
+  metrics.sample(number(counters.refused_registrations), {{"outcome", "refused"}});
+  metrics.counter("devicetwin_dmi_reports_total",
+                  "reports of devices, each item of a batch too, by outcome");
+  metrics.sample(number(counters.reports - counters.refused_reports), {{"outcome", "ok"}});
+  metrics.sample(number(counters.refused_reports), {{"outcome", "refused"}});
+  metrics.counter("devicetwin_dmi_batches_total", "batches, empty ones too",
+                  number(counters.batches));
+  metrics.counter("devicetwin_dmi_moves_total", "devices moved from one mapper to another",
+                  number(counters.moves));
+  metrics.counter("devicetwin_dmi_deaths_total", "mappers that died", number(counters.deaths));
+  metrics.counter("devicetwin_dmi_hangs_total", "mappers that hung", number(counters.hangs));
+  metrics.counter("devicetwin_dmi_calls_total", "calls to mappers, by outcome");
+  metrics.sample(number(counters.calls - counters.failed_calls), {{"outcome", "ok"}});
+  metrics.sample(number(counters.failed_calls), {{"outcome", "failed"}});
+  const dmi::wire::Server::Counters server = dmi.server_counters();
+  metrics.counter("devicetwin_dmi_connections_total", "connections to the DMI socket");
+  metrics.sample(number(server.connections), {{"outcome", "ok"}});
+  metrics.sample(number(server.refused_peers), {{"outcome", "not_allowed"}});
+  metrics.counter("devicetwin_dmi_limited_total", "calls answered RESOURCE_EXHAUSTED, by reason");
+  metrics.sample(number(server.limited), {{"reason", "rate"}});
+  metrics.sample(number(server.overflow), {{"reason", "waiting"}});
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ TEST_F(Readers, ThePastOfAPropertyIsReadOverHttpsAndMqtt) {
 TEST_F(Readers, MetricsCountWhatHappens) {
   start_all();
   const auto before = metrics();
-  EXPECT_EQ(before.at("devicetwin_mappers"), 1);
+  EXPECT_EQ(before.at("devicetwin_mappers{state=\"up\"}"), 1);
   EXPECT_GE(before.at("devicetwin_devices"), 1);
   EXPECT_GT(before.at("process_resident_memory_bytes"), 1e6);
   EXPECT_EQ(before.at("devicetwin_mqtt_connected"), 1);

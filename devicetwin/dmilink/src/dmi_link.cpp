@@ -68,7 +68,7 @@ base::Result<std::unique_ptr<DmiLink>> DmiLink::start(
     const std::map<std::string, std::string>& notes, const Settings& settings) {
   auto impl = std::make_unique<Impl>(core, journal, settings);
   impl->mappers.start(notes);
-  auto server = dmi::wire::serve_manager(socket, *impl);
+  auto server = dmi::wire::serve_manager(socket, *impl, settings.serve);
   if (!server) return server.status();
   impl->server = std::move(*server);
   std::unique_ptr<DmiLink> link(new DmiLink(std::move(impl)));
@@ -81,6 +81,7 @@ DmiLink::~DmiLink() = default;
 
 std::size_t DmiLink::mappers() const { return impl_->mappers.size(); }
 const DmiLink::Counters& DmiLink::counters() const { return impl_->mappers.counters(); }
+dmi::wire::Server::Counters DmiLink::server_counters() const { return impl_->server->counters(); }
 std::vector<DmiLink::MapperView> DmiLink::mappers_view() const { return impl_->mappers.view(); }
 
 void DmiLink::changed(const Change& change) {

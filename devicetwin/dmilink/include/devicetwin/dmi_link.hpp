@@ -24,6 +24,7 @@
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
+#include "dmi/wire/dmi.hpp"
 
 namespace devicetwin {
 
@@ -43,6 +44,8 @@ class DmiLink : public Outlet {
     base::Duration forget_after = std::chrono::hours(24);
     // Mappers that are remembered; a node with more runs them in a loop by mistake.
     std::size_t max_mappers = 64;
+    // Who may connect, and how often he may call.
+    dmi::wire::ServeSettings serve = {};
   };
 
   // Since the start.
@@ -83,6 +86,7 @@ class DmiLink : public Outlet {
   void changed(const Change& change) override;
   std::size_t mappers() const;
   const Counters& counters() const;
+  dmi::wire::Server::Counters server_counters() const;
   std::vector<MapperView> mappers_view() const;  // by name
 
  private:
