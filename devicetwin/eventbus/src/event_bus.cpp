@@ -82,6 +82,7 @@ struct EventBus::Impl {
   void outcome(std::uint64_t id, bool delivered);
   void push(bus::Message message);
   void drain();
+  void hand_over();
 };
 
 void EventBus::Impl::up() {
@@ -155,16 +156,18 @@ void EventBus::Impl::drain() {
   drain_posted = false;
   // listen() tells what was missed, which pushes, which comes here.
   if (std::exchange(draining, true)) return;
-  while (connection.connected()) {
-    auto next = outbox.take();
-    if (!next) break;
-    if (!connection.publish(next->first, next->second)) {
-      outbox.failed(next->first);
-      break;
-    }
-  }
+  hand_over();
   draining = false;
   listen();
+}
+
+void EventBus::Impl::hand_over() {
+  while (connection.connected()) {
+    auto next = outbox.take();
+    if (!next) return;
+    if (connection.publish(next->first, next->second)) continue;
+    return outbox.failed(next->first);
+  }
 }
 
 EventBus::EventBus(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -184,7 +187,7 @@ Result<std::unique_ptr<EventBus>> EventBus::start(Core& core, base::Loop& loop, 
 }
 
 EventBus::~EventBus() {
-  impl_->drain();
+  impl_->hand_over();  // and no more: nobody listens from here on
   impl_->connection.close(impl_->node_state("offline", impl_->now_ms()));
 }
 
