@@ -26,6 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   devicetwin::bus::Dispatcher dispatcher(rig.core, [](const devicetwin::bus::Message& message) {
     check_published(message.topic, message.payload);
   });
+  rig.core.add_outlet(dispatcher);
   std::size_t start = 0;
   for (int messages = 0; messages < 16 && start < input.size(); ++messages) {
     const std::size_t end = std::min(input.find('\x1e', start), input.size());

@@ -79,9 +79,7 @@ Dispatcher::Dispatcher(Core& core, Publish publish, TopicPolicies policies)
           [this](std::string topic, std::string payload) {
             publish_({std::move(topic), std::move(payload), policies_.at(TopicKind::get_result)});
           }),
-      retain_timer_(core.loop()) {
-  core.add_outlet(*this);
-}
+      retain_timer_(core.loop()) {}
 
 void Dispatcher::message(std::string_view text, std::string_view payload) {
   const Topic topic = parse_topic(text);

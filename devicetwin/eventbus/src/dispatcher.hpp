@@ -25,7 +25,7 @@ class Dispatcher final : public Outlet {
   // A retained document of a device is at most this old.
   static constexpr auto retain_delay = std::chrono::seconds(1);
 
-  // Adds itself to core's outlets. publish is called on the loop; it may call set_listening.
+  // To be added to core's outlets. publish is called on the loop; it may call set_listening.
   Dispatcher(Core& core, Publish publish, TopicPolicies policies = {});
 
   void message(std::string_view topic, std::string_view payload);

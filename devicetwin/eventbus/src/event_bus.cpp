@@ -183,6 +183,7 @@ Result<std::unique_ptr<EventBus>> EventBus::start(Core& core, base::Loop& loop, 
   if (const Status status = impl->connection.start(std::move(topics)); !status.ok()) {
     return status;
   }
+  core.add_outlet(impl->dispatcher);
   return std::unique_ptr<EventBus>(new EventBus(std::move(impl)));
 }
 

@@ -231,6 +231,8 @@ Result<Store::Loaded> Database::read() {
         loaded.notes[key.substr(std::string_view(note_prefix).size())] = value;
       }
     }
+    // The pages that were read are not needed again: Core has what they said.
+    impl_->db.exec("PRAGMA shrink_memory");
   } catch (const SQLite::Exception& error) {
     return Status(Code::unavailable, failed(impl_->file, error).text());
   }

@@ -223,6 +223,7 @@ TEST_F(DispatcherTest, RequestsAreAnsweredWhileNewsWait) {
 // Drives a dispatcher as a slow broker does: so many messages, then it is behind again.
 class SlowDispatcherTest : public devicetwin::test::CoreTest {
  protected:
+  SlowDispatcherTest() { core_.add_outlet(dispatcher_); }
   void make(const std::string& name) {
     Json device = devicetwin::test::device_json("");
     device["metadata"]["name"] = name;

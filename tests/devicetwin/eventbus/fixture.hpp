@@ -16,6 +16,8 @@ using Published = Message;
 
 class DispatcherTest : public devicetwin::test::CoreTest {
  protected:
+  DispatcherTest() { core_.add_outlet(dispatcher_); }
+
   std::vector<Published> send(const std::string& topic, const std::string& payload) {
     sent_.clear();
     dispatcher_.message(topic, payload);

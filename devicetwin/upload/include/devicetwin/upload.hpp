@@ -27,9 +27,9 @@ class Upload {
   static constexpr const char* consumer = "upload";
 
   struct Settings {
-    std::string url;   // http:// or https://; the server's certificate is verified
-    std::string ca;    // PEM file of the CA that signed it; "": the system's
-    std::string node;  // header NodeName, as KubeEdge has it
+    std::string url = {};   // http:// or https://; the server's certificate is verified
+    std::string ca = {};    // PEM file of the CA that signed it; "": the system's
+    std::string node = {};  // header NodeName, as KubeEdge has it
     // Of one request, from connecting to the end of the answer; 5 s of it for connecting.
     std::chrono::milliseconds timeout{30'000};
     double records_per_s = 1000;
