@@ -1,0 +1,222 @@
+// devicetwin on a disk that is full, read-only, damaged or not its own: real file systems.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "base/file.hpp"
+#include "system/fixture.hpp"
+
+namespace system_test {
+namespace {
+
+namespace fs = std::filesystem;
+using test_support::built;
+using test_support::KubeClient;
+using test_support::TempFolder;
+
+// A tmpfs of its own, seen by this thread and the processes it starts.
+class Disk {
+ public:
+  static constexpr const char* size = "size=24m";
+
+  // The reason why there is none; "": mounted.
+  std::string mount() {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+      return cat("no mount namespace here: ", std::strerror(errno));
+    }
+    fs::create_directory(path());
+    if (::mount("tmpfs", path().c_str(), "tmpfs", 0, size) != 0) {
+      return cat("no tmpfs here: ", std::strerror(errno));
+    }
+    mounted_ = true;
+    return "";
+  }
+  ~Disk() {
+    if (mounted_) ::umount2(path().c_str(), MNT_DETACH);
+  }
+  fs::path path() const { return folder_.path() / "disk"; }
+
+  // Until not a byte more goes in.
+  void fill() const {
+    const int fd = ::open((path() / "filler").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    const std::string block(1 << 16, 'x');
+    for (std::size_t bytes = block.size(); bytes > 0;) {
+      if (::write(fd, block.data(), bytes) < 0) bytes /= 2;
+    }
+    ::close(fd);
+  }
+  void free() const { fs::remove(path() / "filler"); }
+  bool remount_read_only() const {
+    return ::mount(nullptr, path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, size) == 0;
+  }
+
+ private:
+  TempFolder folder_;
+  bool mounted_ = false;
+};
+
+class DiskTest : public ::testing::Test {
+ protected:
+  static std::vector<std::string> arguments(const fs::path& dir) {
+    return {built("devicetwin/devicetwin"),
+            "--dir",
+            dir.string(),
+            "--kube-port",
+            "0",
+            "--mqtt",
+            "none"};
+  }
+  void start(const fs::path& dir) {
+    kube_.reset();
+    devicetwin_ = std::make_unique<Process>(arguments(dir));
+    ASSERT_TRUE(devicetwin_->wait_for_output("ready: ")) << devicetwin_->output();
+    kube_ = std::make_unique<KubeClient>(dir);
+  }
+  void create_device() {
+    const auto object = [](const char* kind, const char* name, const Json& spec) {
+      return Json{{"apiVersion", "devices.kubeedge.io/v1beta1"},
+                  {"kind", kind},
+                  {"metadata", {{"name", name}}},
+                  {"spec", spec}};
+    };
+    const Json type = {{"name", "note"}, {"type", "STRING"}, {"accessMode", "ReadWrite"}};
+    ASSERT_EQ(kube_
+                  ->post(cat(test_support::api, "devicemodels"),
+                         object("DeviceModel", "m",
+                                {{"protocol", "p"}, {"properties", Json::array({type})}}))
+                  .status,
+              201);
+    const Json property = {{"name", "note"}, {"desired", {{"value", "0"}}}};
+    ASSERT_EQ(kube_
+                  ->post(cat(test_support::api, "devices"),
+                         object("Device", "d",
+                                {{"deviceModelRef", {{"name", "m"}}},
+                                 {"nodeName", "edge-node"},
+                                 {"protocol", {{"protocolName", "p"}}},
+                                 {"properties", Json::array({property})}}))
+                  .status,
+              201);
+  }
+  KubeClient::Answer desire(const std::string& value) {
+    return kube_->patch(
+        cat(test_support::api, "devices/d"),
+        Json::array(
+            {{{"op", "replace"}, {"path", "/spec/properties/0/desired/value"}, {"value", value}}}));
+  }
+  std::string desired() {
+    const Json device = kube_->get(cat(test_support::api, "devices/d")).body;
+    return device["spec"]["properties"][0]["desired"]["value"];
+  }
+  // Long, and so that every one needs room.
+  static std::string note(int number) { return cat(number, '-', std::string(50'000, 'n')); }
+
+  std::unique_ptr<Process> devicetwin_;
+  std::unique_ptr<KubeClient> kube_;
+};
+
+TEST_F(DiskTest, FullOneRefusesWritesKeepsWhatItHasAndGoesOnWhenThereIsRoom) {
+  Disk disk;
+  if (const std::string why = disk.mount(); !why.empty()) GTEST_SKIP() << why;
+  start(disk.path());
+  create_device();
+  std::string kept = note(0);
+  ASSERT_EQ(desire(kept).status, 200);
+  disk.fill();
+  KubeClient::Answer answer;
+  for (int i = 1; i < 1000; ++i) {
+    answer = desire(note(i));
+    if (answer.status != 200) break;
+    kept = note(i);  // a log of the database had room for it
+  }
+  ASSERT_EQ(answer.status, 503) << answer.body;
+  EXPECT_NE(answer.body["message"].get<std::string>().find("disk"), std::string::npos)
+      << answer.body;
+  EXPECT_EQ(desired(), kept) << "the object is what it was";
+  disk.free();
+  ASSERT_TRUE(wait_until([&] { return desire("after").status == 200; })) << devicetwin_->output();
+  devicetwin_->kill();
+  start(disk.path());
+  EXPECT_EQ(desired(), "after");
+}
+
+TEST_F(DiskTest, DeathOnAFullOneLosesNothingThatWasAcknowledged) {
+  Disk disk;
+  if (const std::string why = disk.mount(); !why.empty()) GTEST_SKIP() << why;
+  start(disk.path());
+  create_device();
+  disk.fill();
+  std::string kept = "0";
+  for (int i = 1; i < 1000; ++i) {
+    if (desire(note(i)).status != 200) break;
+    kept = note(i);
+  }
+  devicetwin_->kill();
+  disk.free();
+  start(disk.path());
+  EXPECT_EQ(desired(), kept);
+}
+
+TEST_F(DiskTest, ReadOnlyOneIsSaidAtTheStart) {
+  Disk disk;
+  if (const std::string why = disk.mount(); !why.empty()) GTEST_SKIP() << why;
+  start(disk.path());
+  create_device();
+  ASSERT_EQ(desire("kept").status, 200);
+  ASSERT_EQ(devicetwin_->stop(), 0);
+  ASSERT_TRUE(disk.remount_read_only()) << std::strerror(errno);
+  const Outcome outcome = test_support::run(arguments(disk.path()));
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_NE(outcome.output.find("Read-only file system"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find(disk.path().string()), std::string::npos) << outcome.output;
+}
+
+TEST_F(DiskTest, DamagedFilesAreMovedAsideAndSaid) {
+  for (const char* name : {"devicetwin.db", "history.db", "outbox.db"}) {
+    const TempFolder folder;
+    std::ofstream(folder.path() / name) << std::string(100'000, 'x');
+    auto flags = arguments(folder.path());
+    flags.resize(flags.size() - 2);  // with MQTT, for the outbox
+    flags.insert(flags.end(), {"--mqtt", "tcp://127.0.0.1:1"});
+    devicetwin_ = std::make_unique<Process>(flags);
+    ASSERT_TRUE(devicetwin_->wait_for_output("ready: ")) << name << devicetwin_->output();
+    EXPECT_NE(devicetwin_->output().find(cat(name, ".damaged-")), std::string::npos)
+        << devicetwin_->output();
+    const bool aside = wait_until([&] {
+      for (const auto& entry : fs::directory_iterator(folder.path())) {
+        if (entry.path().filename().string().starts_with(cat(name, ".damaged-"))) return true;
+      }
+      return false;
+    });
+    EXPECT_TRUE(aside) << name;
+    EXPECT_EQ(devicetwin_->stop(), 0);
+  }
+}
+
+TEST_F(DiskTest, SecondOneInAFolderIsToldOfTheFirst) {
+  const TempFolder folder;
+  start(folder.path());
+  const Outcome outcome = test_support::run(arguments(folder.path()));
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_NE(outcome.output.find(cat(devicetwin_->pid())), std::string::npos) << outcome.output;
+}
+
+TEST_F(DiskTest, FolderThatIsNotOursIsSaid) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const TempFolder folder;
+  fs::permissions(folder.path(), fs::perms::owner_all);
+  std::vector<std::string> flags = {test_support::find_program("setpriv"), "--reuid=65534",
+                                    "--regid=65534", "--clear-groups"};
+  for (const std::string& argument : arguments(folder.path() / "dir")) flags.push_back(argument);
+  const Outcome outcome = test_support::run(flags);
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_NE(outcome.output.find("Permission denied"), std::string::npos) << outcome.output;
+}
+
+}  // namespace
+}  // namespace system_test
