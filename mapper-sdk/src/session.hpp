@@ -86,7 +86,9 @@ class Session {
   std::uint64_t overruns() const { return overruns_; }  // cycles skipped because reads took longer
 
   // ---- telling -------------------------------------------------------------------------------
-  bool has_news() const { return state_ != told_state_ || has_untold_; }
+  bool has_news() const { return has_state_news() || has_report_news(); }
+  bool has_state_news() const { return state_ != told_state_; }
+  bool has_report_news() const { return has_untold_; }
   // What changed since it was told; marks it as told. No twins: nothing.
   dmi::DeviceReport take_report();
   // "" when the state was told already; marks it as told.

@@ -20,6 +20,10 @@ std::size_t bytes_of(const dmi::TwinReport& twin) {
   return bytes;
 }
 
+bool too_many(const Status& status) {
+  return status.text().find("too many request") != std::string::npos;
+}
+
 }  // namespace
 
 Teller::Teller(base::Loop& loop, Inbox& inbox, dmi::wire::ManagerClient& client, Fleet& fleet,
@@ -32,12 +36,17 @@ Teller::Teller(base::Loop& loop, Inbox& inbox, dmi::wire::ManagerClient& client,
       mapper_(std::move(mapper)),
       away_(std::move(away)),
       pause_timer_(loop),
-      heartbeat_timer_(loop) {}
+      heartbeat_timer_(loop),
+      budget_(loop),
+      stock_(loop, repeats) {}
 
 void Teller::start(bool extended) {
   started_ = true;
+  ++era_;
+  told_once_.clear();
   if (extended) {
-    batches_ = client_.open_batches(mapper_, [this, era = ++era_](const Status& why) {
+    while (!states_.queue.empty()) reports_.push(states_.pop());  // both travel together
+    batches_ = client_.open_batches(mapper_, [this, era = era_](const Status& why) {
       inbox_.post([this, era, why] {
         if (era != era_) return;
         repeats_.warn(loop_.now(), "batches", why.to_string());
@@ -45,6 +54,13 @@ void Teller::start(bool extended) {
       });
     });
     beat();
+  } else {
+    budget_.take(true);  // the registration
+    const std::size_t devices = fleet_.sessions().size();
+    if (devices > many_devices) {
+      base::log_info(cat("stock EdgeCore grants one report per second: each of ", devices,
+                         " devices is told every ", devices, " s at best"));
+    }
   }
   pump();
 }
@@ -52,57 +68,114 @@ void Teller::start(bool extended) {
 void Teller::stop() {
   started_ = false;
   ++era_;
+  pause_timer_.stop();
   heartbeat_timer_.stop();
   batches_.reset();
 }
 
 void Teller::news(const Session& session) {
-  queue(session.id());
+  queue(session);
   pump();
 }
 
-void Teller::queue(const dmi::ObjectId& id) {
-  if (!calling_.contains(id) && queued_.insert(id).second) queue_.push_back(id);
+void Teller::queue(const Session& session) {
+  if (batches_) return reports_.push(session.id());
+  if (session.has_state_news()) states_.push(session.id());
+  if (session.has_report_news()) reports_.push(session.id());
 }
 
-dmi::ObjectId Teller::next() {
-  dmi::ObjectId id = std::move(queue_.front());
-  queue_.pop_front();
-  queued_.erase(id);
+void Teller::Lane::push(const dmi::ObjectId& id) {
+  if (!calling.contains(id) && queued.insert(id).second) queue.push_back(id);
+}
+
+dmi::ObjectId Teller::Lane::pop() {
+  dmi::ObjectId id = std::move(queue.front());
+  queue.pop_front();
+  queued.erase(id);
   return id;
 }
 
 void Teller::pump() {
-  if (batches_) return pump_batches();
-  while (started_ && !pause_timer_.running() && calling_.size() < max_calls && !queue_.empty()) {
-    const dmi::ObjectId id = next();
-    if (tell(id)) calling_.insert(id);
+  if (batches_) {
+    pump_batches();
+  } else if (started_) {
+    pump_calls();
   }
 }
 
-// The state goes first, in a call of its own as DMI has it. The client never answers from within.
-bool Teller::tell(const dmi::ObjectId& id) {
+void Teller::pump_calls() {
+  while (states_.calling.size() + reports_.calling.size() < max_calls) {
+    const bool urgent = !states_.queue.empty();
+    if (!urgent && reports_.queue.empty()) return;
+    if (const base::Duration wait = budget_.wait(urgent); wait > base::Duration::zero()) {
+      return pause_timer_.start(wait, [this] { pump(); });
+    }
+    const bool state = urgent && (states_in_row_ < max_states || reports_.queue.empty());
+    const bool sent = state ? tell_state(states_.pop()) : tell_report(reports_.pop());
+    if (!sent) continue;
+    budget_.take(urgent);
+    states_in_row_ = state ? states_in_row_ + 1 : 0;
+  }
+}
+
+// The client never answers from within.
+bool Teller::tell_state(const dmi::ObjectId& id) {
   Session* session = fleet_.find(id);
-  if (session == nullptr) return false;
-  const std::string state = session->take_state();
-  const auto done = [this, told = Told{id, state.empty(), !state.empty()}](Status status) {
+  const std::string state = session != nullptr ? session->take_state() : "";
+  if (state.empty()) return false;
+  states_.calling.insert(id);
+  client_.report_state(id, StockReport::state(state), done({id, &states_, false, true, era_}));
+  return true;
+}
+
+bool Teller::tell_report(const dmi::ObjectId& id) {
+  Session* session = fleet_.find(id);
+  if (session == nullptr) {
+    told_once_.erase(id);
+    return false;
+  }
+  const dmi::DeviceReport report = stock_.adapt(session->take_report());
+  if (report.twins.empty()) return false;
+  reports_.calling.insert(id);
+  client_.report_status(report, done({id, &reports_, true, false, era_, fresh_of(report)}));
+  return true;
+}
+
+dmi::wire::Done Teller::done(Told told) {
+  return [this, told = std::move(told)](Status status) {
     inbox_.post([this, told, status = std::move(status)] {
+      if (too_many(status)) {
+        budget_.refused();
+        states_in_row_ = 0;  // told nothing
+      } else if (!status.retriable()) {
+        budget_.accepted();
+      }
       answered(told, status);
       pump();
     });
   };
-  if (!state.empty()) {
-    client_.report_state(id, state, done);
-    return true;
+}
+
+std::vector<std::string> Teller::fresh_of(const dmi::DeviceReport& report) const {
+  const auto known = told_once_.find(report.device);
+  std::vector<std::string> fresh;
+  for (const dmi::TwinReport& twin : report.twins) {
+    if (!twin.reported) continue;
+    if (known == told_once_.end() || !known->second.contains(twin.property)) {
+      fresh.push_back(twin.property);
+    }
   }
-  const dmi::DeviceReport report = session->take_report();
-  if (report.twins.empty()) return false;
-  client_.report_status(report, done);
-  return true;
+  return fresh;
+}
+
+void Teller::tell_again(const Told& told, Session& session) {
+  if (told.fresh.empty() || told.era != era_) return;
+  told_once_[told.id].insert(told.fresh.begin(), told.fresh.end());
+  session.untell_report();
 }
 
 void Teller::pump_batches() {
-  while (!pause_timer_.running() && open_ < BatchStream::max_open && !queue_.empty()) {
+  while (!pause_timer_.running() && open_ < BatchStream::max_open && !reports_.queue.empty()) {
     std::vector<Told> told;
     const std::vector<BatchItem> items = gather(told);
     if (!items.empty()) send(items, std::move(told));
@@ -113,14 +186,15 @@ std::vector<BatchItem> Teller::gather(std::vector<Told>& told) {
   std::vector<BatchItem> items;
   std::size_t twins = 0;
   std::size_t bytes = 0;
-  while (!queue_.empty() && twins < BatchStream::full_twins && bytes < BatchStream::full_bytes) {
-    const dmi::ObjectId id = next();
+  while (!reports_.queue.empty() && twins < BatchStream::full_twins &&
+         bytes < BatchStream::full_bytes) {
+    const dmi::ObjectId id = reports_.pop();
     Session* session = fleet_.find(id);
     if (session == nullptr) continue;
     BatchItem item{session->take_report(), session->take_state()};
     if (item.report.twins.empty() && item.state.empty()) continue;
-    told.push_back({id, !item.report.twins.empty(), !item.state.empty()});
-    calling_.insert(id);
+    told.push_back({id, &reports_, !item.report.twins.empty(), !item.state.empty(), era_});
+    reports_.calling.insert(id);
     twins += item.report.twins.size() + 1;  // a state costs as much
     for (const dmi::TwinReport& twin : item.report.twins) bytes += bytes_of(twin);
     items.push_back(std::move(item));
@@ -153,7 +227,7 @@ void Teller::answered_batch(const std::vector<Told>& told,
 }
 
 void Teller::answered(const Told& told, const Status& status) {
-  calling_.erase(told.id);
+  told.lane->calling.erase(told.id);
   Session* session = fleet_.find(told.id);
   if (status.retriable()) {
     if (session != nullptr && told.state) session->untell_state();
@@ -163,16 +237,17 @@ void Teller::answered(const Told& told, const Status& status) {
     // Saying the same again would not help; the next change or the twins' refresh says it anew.
     repeats_.warn(loop_.now(), cat("report ", told.id.to_string()),
                   cat("report of ", told.id.to_string(), ": ", status.to_string()));
+  } else if (session != nullptr) {
+    tell_again(told, *session);
   }
-  if (session != nullptr && session->has_news()) queue(told.id);
+  if (session != nullptr && session->has_news()) queue(*session);
 }
 
 void Teller::not_told(const std::string& whom, const Status& status) {
-  const bool busy = status.text().find("too many request") != std::string::npos;
-  if (busy) {
-    pause_timer_.start(pause, [this] { pump(); });
-  } else {
+  if (!too_many(status)) {
     away_();
+  } else if (batches_) {  // else the budget tells when
+    pause_timer_.start(pause, [this] { pump(); });
   }
   repeats_.warn(loop_.now(), "report",
                 cat("report of ", whom, ": ", status.text(), "; told again later"));

@@ -3,7 +3,9 @@
 // ones, so memory is bounded by design and nothing is lost.
 //
 // To an edge core that is ours: batches on one stream, a few on their way; while they are, news
-// gather for the next. To a stock one: one call per device and a few altogether.
+// gather for the next. To a stock one: one call per device, as many as the budget has, in texts
+// that it takes; states before values, of which every fourth call at least is one. A property's
+// first value since the registration is told twice, because the cloud loses the first.
 //
 // Threads: all on the loop.
 #pragma once
@@ -11,13 +13,18 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "budget.hpp"
 #include "dmi/wire/dmi.hpp"
 #include "fleet.hpp"
 #include "inbox.hpp"
+#include "stock_report.hpp"
 
 namespace mapper {
 
@@ -25,8 +32,12 @@ class Teller {
  public:
   // Calls on their way. A unix socket has no latency to hide; more would only queue in the peer.
   static constexpr std::size_t max_calls = 8;
-  // A stock EdgeCore grants one call a second, of which it saves up 100.
+  // Before the next batch when the edge core had too much to do.
   static constexpr auto pause = std::chrono::seconds(1);
+  // Calls with a state in a row while values wait: states that flap must not silence them.
+  static constexpr int max_states = 3;
+  // Devices at which the log says how rarely a stock EdgeCore lets each of them be told.
+  static constexpr std::size_t many_devices = 20;
   // An edge core that hears nothing for five of these calls a mapper hung.
   static constexpr auto heartbeat = std::chrono::seconds(1);
 
@@ -35,24 +46,41 @@ class Teller {
   Teller(base::Loop& loop, Inbox& inbox, dmi::wire::ManagerClient& client, Fleet& fleet,
          base::Repeats& repeats, std::string mapper, std::function<void()> away);
 
-  // Registered: calls may go out; extended: in batches.
+  // Registered: calls may go out; extended: in batches. Else the log tells of a stock EdgeCore that
+  // has more than many_devices.
   void start(bool extended);
   void stop();  // until start() nothing goes out; what is on its way comes back
   void news(const Session& session);
 
  private:
+  // Devices that wait to be told, in turn, and those that are being told.
+  struct Lane {
+    void push(const dmi::ObjectId& id);  // once, and not while it is being told
+    dmi::ObjectId pop();
+
+    std::deque<dmi::ObjectId> queue;  // each once
+    std::set<dmi::ObjectId> queued;
+    std::set<dmi::ObjectId> calling;
+  };
   // What a call said of a device.
   struct Told {
     dmi::ObjectId id;
+    Lane* lane = nullptr;
     bool report = false;
     bool state = false;
+    std::uint64_t era = 0;
+    std::vector<std::string> fresh = {};  // properties whose first value it told
   };
 
+  void queue(const Session& session);
   void pump();
+  void pump_calls();
   void pump_batches();
-  bool tell(const dmi::ObjectId& id);
-  void queue(const dmi::ObjectId& id);
-  dmi::ObjectId next();
+  bool tell_state(const dmi::ObjectId& id);
+  bool tell_report(const dmi::ObjectId& id);
+  dmi::wire::Done done(Told told);
+  std::vector<std::string> fresh_of(const dmi::DeviceReport& report) const;
+  void tell_again(const Told& told, Session& session);
   std::vector<dmi::wire::BatchItem> gather(std::vector<Told>& told);
   void send(const std::vector<dmi::wire::BatchItem>& items, std::vector<Told> told);
   void beat();
@@ -71,11 +99,15 @@ class Teller {
   base::Timer pause_timer_;
   base::Timer heartbeat_timer_;
   bool started_ = false;
-  std::deque<dmi::ObjectId> queue_;  // devices with news, each once
-  std::set<dmi::ObjectId> queued_;
-  std::set<dmi::ObjectId> calling_;
+  Lane states_;   // calls with a state
+  Lane reports_;  // calls with values, and batches
+  Budget budget_;
+  StockReport stock_;
+  int states_in_row_ = 0;  // calls with a state since one with values
+  // Properties a stock EdgeCore was told since the registration.
+  std::map<dmi::ObjectId, std::set<std::string>> told_once_;
   std::size_t open_ = 0;   // batches without an answer
-  std::uint64_t era_ = 0;  // counts streams: what an older one says means nothing
+  std::uint64_t era_ = 0;  // counts starts and stops: what an older stream says means nothing
   std::unique_ptr<dmi::wire::BatchStream> batches_;  // null: the edge core takes none
 };
 
