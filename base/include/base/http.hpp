@@ -58,7 +58,7 @@ struct Page {
 
 struct Options {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;       // 0: any free one, see Server::port()
+  std::uint16_t port = 0;            // 0: any free one, see Server::port()
   std::string certificate_pem = {};  // with key_pem: TLS 1.2 and up; both empty: plain HTTP
   std::string key_pem = {};
   // Bodies and headers past these are answered 413 / 431 and the connection is closed.

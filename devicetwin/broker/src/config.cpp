@@ -22,8 +22,10 @@ constexpr const char* read_all = "topic read #\ntopic read $hw/#\ntopic read $ke
 constexpr const char* ask =
     "topic write $hw/events/device/+/+/twin/update\n"
     "topic write $hw/events/device/+/+/twin/get\n"
+    "topic write $hw/events/device/+/+/twin/history/get\n"
     "topic write $hw/events/device/+/twin/update\n"
     "topic write $hw/events/device/+/twin/get\n"
+    "topic write $hw/events/device/+/twin/history/get\n"
     "topic write $hw/events/node/+/membership/get\n"
     "topic write $hw/events/upload/#\n"
     "topic write +/user/#\n";

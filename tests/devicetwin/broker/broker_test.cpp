@@ -159,6 +159,8 @@ TEST_F(PrivateBrokerTest, RolesPublishOnlyWhatTheyMay) {
   } cases[] = {
       {"$hw/events/device/default/boiler/twin/update", {"mapper", "application"}, {"reader"}},
       {"$hw/events/device/boiler/twin/get", {"mapper", "application"}, {"reader"}},
+      {"$hw/events/device/boiler/twin/history/get", {"mapper", "application"}, {"reader"}},
+      {"$hw/events/device/default/boiler/twin/history/get", {"mapper", "application"}, {"reader"}},
       {"$hw/events/device/default/boiler/state/update", {"mapper"}, {"reader", "application"}},
       {"$hw/events/node/any/membership/get", {"application"}, {"reader"}},
       {"shop/user/order", {"application", "mapper"}, {"reader"}},
