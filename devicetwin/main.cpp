@@ -31,6 +31,7 @@ struct Flags {
   std::string dir = "run";
   std::string dmi_socket;
   devicetwin::DmiLink::Settings dmi;
+  std::uint64_t max_value = dmi::max_value_bytes;
   std::string node = "edge-node";
   std::string kube_address = "127.0.0.1";
   std::uint16_t kube_port = 6550;
@@ -119,6 +120,11 @@ int parse(int argc, char** argv, Flags& flags) {
           throw CLI::ValidationError("--dmi-allow", wrong.text());
         }
       });
+  app.add_option("--max-value", flags.max_value,
+                 "bytes of a desired or reported value, at most 64KB")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{dmi::max_value_bytes}))
+      ->capture_default_str();
   add_mqtt(app, flags);
   add_outbox(app, flags);
   app.add_option("--node", flags.node, "this node's name")->capture_default_str();
@@ -237,6 +243,7 @@ int run(const Flags& flags) {
   if (!store) return fail(store.status());
   devicetwin::Store::Loaded loaded = (*store)->load();
   devicetwin::Core core(loop, **store, flags.node);
+  core.set_max_value_bytes(flags.max_value);
   core.load(std::move(loaded.objects), std::move(loaded.rows), std::move(loaded.states),
             loaded.version);
   malloc_trim(0);  // what reading took and is not needed any more: a third of it at 100,000 twins

@@ -82,6 +82,10 @@ void Core::when_on_disk(std::function<void(Status)> shown) {
   });
 }
 
+void Core::set_max_value_bytes(std::size_t bytes) {
+  max_value_bytes_ = std::min(bytes, dmi::max_value_bytes);
+}
+
 Core::Core(base::Loop& loop, Journal& journal, std::string node)
     : loop_(loop), node_(std::move(node)), impl_(std::make_unique<Impl>(*this, journal)) {}
 

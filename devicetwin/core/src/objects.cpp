@@ -48,10 +48,22 @@ bool same_but_metadata_of_server(const Json& before, Json after) {
   return before == after;
 }
 
-Status check_fields(Kind kind, const Json& object) {
+Status check_values(const dmi::Device& device, std::size_t max_bytes) {
+  for (const dmi::DeviceProperty& property : device.properties) {
+    if (!property.desired || property.desired->value.size() <= max_bytes) continue;
+    return Status(Code::invalid, cat(device.id.to_string(), ".properties.", property.name,
+                                     ".desired.value: ", property.desired->value.size(),
+                                     " bytes, above ", max_bytes));
+  }
+  return Status();
+}
+
+Status check_fields(Kind kind, const Json& object, std::size_t max_value_bytes) {
   if (kind == Kind::device) {
     const auto device = dmi::device_from_json(object);
-    return device ? check_paces(*device) : device.status();
+    if (!device) return device.status();
+    const Status values = check_values(*device, max_value_bytes);
+    return values.ok() ? check_paces(*device) : values;
   }
   const auto model = dmi::model_from_json(object);
   return model ? check_paces(*model) : model.status();
@@ -249,7 +261,7 @@ void Core::create(Kind kind, Json object, Origin origin, Done done) {
   ++impl_->counters.objects;
   const auto id = id_of(object);
   if (!id) return done(impl_->refused(id.status()));
-  if (const Status status = check_fields(kind, object); !status.ok())
+  if (const Status status = check_fields(kind, object, max_value_bytes_); !status.ok())
     return done(impl_->refused(status));
   if (const Status status = impl_->check_new(kind, *id); !status.ok())
     return done(impl_->refused(status));
@@ -276,7 +288,7 @@ void Core::update(Kind kind, Json object, std::uint64_t expected_version, Origin
         Code::conflict, cat(word(kind), " ", id->to_string(), " was changed meanwhile: version ",
                             before->version, " is there, ", expected_version, " was expected"))));
   }
-  if (const Status status = check_fields(kind, object); !status.ok())
+  if (const Status status = check_fields(kind, object, max_value_bytes_); !status.ok())
     return done(impl_->refused(status));
   object["metadata"]["namespace"] = id->space;
   if (same_but_metadata_of_server(parse_own(before->text), object)) {

@@ -21,9 +21,9 @@ using Property = TwinUpdate::Property;
 // An unchanged state is stored and told again when its last online time is older than this.
 constexpr std::int64_t online_refresh_ms = 60'000;
 
-Status too_long(const Property& property, std::size_t size) {
+Status too_long(const Property& property, std::size_t size, std::size_t max_bytes) {
   return Status(Code::invalid, cat("the value of twin ", property.name, " has ", size,
-                                   " bytes, above ", dmi::max_value_bytes));
+                                   " bytes, above ", max_bytes));
 }
 
 std::string_view type_for(const DeviceEntry& entry, const Property& property) {
@@ -54,7 +54,8 @@ Status check_update(const DeviceEntry& entry, const Property& property) {
   return Status();
 }
 
-Status check(const DeviceEntry& entry, const Property& property, Origin origin) {
+Status check(const DeviceEntry& entry, const Property& property, Origin origin,
+             std::size_t max_value_bytes) {
   // 128 is KubeEdge's own limit.
   if (property.name.empty() || property.name.size() > 128 || !base::is_utf8(property.name)) {
     return Status(Code::invalid, cat("twin \"", property.name.substr(0, 40),
@@ -62,7 +63,9 @@ Status check(const DeviceEntry& entry, const Property& property, Origin origin) 
   }
   for (const auto& value : {property.expected, property.actual, property.observed}) {
     if (!value) continue;
-    if (value->size() > dmi::max_value_bytes) return too_long(property, value->size());
+    if (value->size() > max_value_bytes) {
+      return too_long(property, value->size(), max_value_bytes);
+    }
     if (!base::is_utf8(*value)) {
       return Status(Code::invalid, cat("the value of twin ", property.name, " is not UTF-8"));
     }
@@ -87,13 +90,15 @@ Status check_version(const DeviceEntry& entry, const Property& property) {
   return Status();
 }
 
-Status check_all(const DeviceEntry& entry, const TwinUpdate& update, Origin origin) {
+Status check_all(const DeviceEntry& entry, const TwinUpdate& update, Origin origin,
+                 std::size_t max_value_bytes) {
   std::size_t added = 0;
   for (const Property& property : update.properties) {
     if (entry.rows.find(property.name) == nullptr) ++added;
     if (const Status status = check_version(entry, property); !status.ok()) return status;
     if (property.remove) continue;
-    if (const Status status = check(entry, property, origin); !status.ok()) return status;
+    const Status status = check(entry, property, origin, max_value_bytes);
+    if (!status.ok()) return status;
   }
   if (added == 0 || entry.rows.rows.size() + added <= Core::max_rows) return Status();
   return Status(Code::invalid,
@@ -246,7 +251,7 @@ void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
         Status(Code::not_found, cat("device ", device.to_string(), " is not there"))));
   }
   DeviceEntry& entry = found->second;
-  if (const Status status = check_all(entry, update, origin); !status.ok()) {
+  if (const Status status = check_all(entry, update, origin, max_value_bytes_); !status.ok()) {
     return done(impl_->refused(status));
   }
 

@@ -216,6 +216,13 @@ TEST_F(CoreTest, MapperIsToldWhatItsDeviceIsKnownToHaveAccepted) {
 
 TEST_F(CoreTest, OversizedAndIllFormedValuesAreRefusedWithTheNumber) {
   make_boiler();
+  core_.set_max_value_bytes(5);
+  EXPECT_TRUE(update_twin(actual("own", "12345")).ok());
+  const auto above = update_twin(actual("own", "123456"));
+  EXPECT_EQ(above.status(), Status(Code::invalid, "the value of twin own has 6 bytes, above 5"));
+  const Status desired = update(device_json("123456"));
+  EXPECT_EQ(desired.text(), "default/boiler.properties.setpoint.desired.value: 6 bytes, above 5");
+  core_.set_max_value_bytes(1'000'000);  // the limit of all parts
   const auto big = update_twin(actual("own", std::string(dmi::max_value_bytes + 1, 'x')));
   EXPECT_EQ(big.status().code(), Code::invalid);
   EXPECT_NE(big.status().text().find("65537 bytes, above 65536"), std::string::npos);

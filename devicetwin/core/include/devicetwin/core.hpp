@@ -151,6 +151,10 @@ class Core {
   Core(base::Loop& loop, Journal& journal, std::string node);
   ~Core();
 
+  // Values, desired and reported, of more bytes than this are refused (invalid); to begin with, and
+  // at most, dmi::max_value_bytes. What is stored stays.
+  void set_max_value_bytes(std::size_t bytes);
+
   // Start: what the store had. Call before anything else; tells no outlet.
   void load(std::vector<Object> objects, std::vector<std::pair<dmi::ObjectId, TwinRow>> rows,
             std::vector<std::pair<dmi::ObjectId, DeviceState>> states, std::uint64_t version);
@@ -246,6 +250,7 @@ class Core {
   base::Loop& loop_;
   std::string node_;
   std::uint64_t version_ = 0;
+  std::size_t max_value_bytes_ = dmi::max_value_bytes;
   std::unique_ptr<Impl> impl_;
 };
 
