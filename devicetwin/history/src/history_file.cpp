@@ -3,7 +3,6 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
 
 #include "base/log.hpp"
@@ -34,44 +33,10 @@ CREATE TABLE IF NOT EXISTS samples(
 CREATE INDEX IF NOT EXISTS by_time ON samples(series, time_ms, sequence);
 )";
 
-constexpr std::uint64_t page_bytes = 4096;
 // What of all sequence numbers goes at once when the file is over its quota.
 constexpr std::int64_t quota_step = 64;
 
-SQLite::Database open_checked(const std::filesystem::path& file) {
-  SQLite::Database db(file.string(),
-                      SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX, 2000);
-  const auto check = db.execAndGet("PRAGMA quick_check(1)").getString();
-  if (check != "ok") throw SQLite::Exception(check, SQLITE_CORRUPT);
-  db.exec("PRAGMA journal_mode=WAL");
-  // Nobody was promised a sample: kill -9 harms nothing that is committed, and a loss of power
-  // costs what came since sync(). The flash is written once for many commits.
-  db.exec("PRAGMA synchronous=NORMAL");
-  db.exec("PRAGMA cache_size=-1024");  // KiB
-  db.exec("PRAGMA journal_size_limit=4194304");
-  return db;
-}
-
-void move_aside(const std::filesystem::path& file, const Status& why) {
-  const std::filesystem::path aside = cat(file.string(), ".damaged-", std::time(nullptr));
-  std::error_code error;
-  std::filesystem::rename(file, aside, error);
-  for (const char* part : {"-wal", "-shm"}) {
-    std::filesystem::rename(file.string() + part, aside.string() + part, error);
-  }
-  base::log_error(cat("HISTORY DAMAGED: ", why.text(), "; it is kept as ", aside.string(),
-                      " and a new one begins"));
-}
-
 }  // namespace
-
-Status history_failed(const std::filesystem::path& file, const SQLite::Exception& error) {
-  const int code = error.getErrorCode() & 0xff;
-  const bool damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
-  std::string text = cat(file.string(), ": ", error.what());
-  std::replace(text.begin(), text.end(), '\n', ' ');  // quick_check's findings have lines
-  return Status(damaged ? Code::malformed : Code::unavailable, std::move(text));
-}
 
 void HistoryFile::Impl::load() {
   std::map<std::int64_t, HistoryKey> keys;
@@ -209,7 +174,7 @@ std::uint64_t HistoryFile::Impl::used_bytes() {
   if (free_count.executeStep())
     pages -= static_cast<std::uint64_t>(free_count.getColumn(0).getInt64());
   free_count.reset();
-  return pages * page_bytes;
+  return pages * sqlite_page_bytes;
 }
 
 // The oldest of all series, a step of everything that came.
@@ -239,7 +204,7 @@ Result<std::unique_ptr<HistoryFile>> HistoryFile::open(const std::filesystem::pa
                                                        std::uint64_t quota_bytes) {
   for (const bool second_try : {false, true}) {
     try {
-      SQLite::Database db = open_checked(file);
+      SQLite::Database db = open_sqlite(file, {.survives_power_loss = false});
       const int found = db.execAndGet("PRAGMA user_version").getInt();
       if (found > schema_version) {
         return Status(Code::unsupported,
@@ -252,11 +217,12 @@ Result<std::unique_ptr<HistoryFile>> HistoryFile::open(const std::filesystem::pa
       impl->load();
       return std::unique_ptr<HistoryFile>(new HistoryFile(std::move(impl)));
     } catch (const SQLite::Exception& error) {
-      const Status status = history_failed(file, error);
+      const Status status = sqlite_failed(file, error);
       if (second_try || status.code() != Code::malformed) {
         return Status(Code::unavailable, status.text());
       }
-      move_aside(file, status);
+      base::log_error(cat("HISTORY DAMAGED: ", status.text(), "; it is kept as ",
+                          move_sqlite_aside(file).string(), " and a new one begins"));
     }
   }
   return Status(Code::internal, "not reached");
@@ -314,7 +280,7 @@ Status HistoryFile::sync() {
     impl_->db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     return Status();
   } catch (const SQLite::Exception& error) {
-    return history_failed(impl_->file, error);
+    return sqlite_failed(impl_->file, error);
   }
 }
 

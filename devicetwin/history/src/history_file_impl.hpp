@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "base/text.hpp"
+#include "devicetwin/sqlite_file.hpp"
 #include "history_file.hpp"
 
 namespace devicetwin {
@@ -23,9 +24,6 @@ struct HistorySeries {
   // No sample came before: what went since does not move it, the next look does.
   std::int64_t oldest_ms = 0;
 };
-
-// malformed: the file is damaged; unavailable: anything else.
-base::Status history_failed(const std::filesystem::path& file, const SQLite::Exception& error);
 
 struct HistoryFile::Impl {
   std::filesystem::path file;
@@ -106,7 +104,7 @@ struct HistoryFile::Impl {
       next_sequence = sequence_before;
       lowest_sequence = lowest_before;
       removed = removed_before;
-      return history_failed(file, error);
+      return sqlite_failed(file, error);
     }
   }
 };

@@ -95,7 +95,7 @@ Result<HistoryPage> HistoryFile::read(const HistoryQuery& query, std::int64_t no
   } catch (const SQLite::Exception& error) {
     impl_->read_up.tryReset();
     impl_->read_down.tryReset();
-    return history_failed(impl_->file, error);
+    return sqlite_failed(impl_->file, error);
   }
 }
 
