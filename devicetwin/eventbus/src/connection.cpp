@@ -39,6 +39,15 @@ std::string paho_url(const std::string& url) {
   return url;
 }
 
+// Paho takes anything for a host's name, and never finds it.
+Status check_url(const std::string& url) {
+  for (const char* scheme : {"tcp://", "ssl://"}) {
+    if (paho_url(url).starts_with(scheme)) return Status();
+  }
+  return Status(Code::invalid,
+                cat("--mqtt ", url, ": wanted tcp://HOST:PORT, ssl://HOST:PORT or none"));
+}
+
 Status readable(const std::string& flag, const std::string& file) {
   if (file.empty()) return Status();
   const auto content = base::read_file(file);
@@ -284,6 +293,7 @@ Connection::~Connection() { impl_->alive.reset(); }
 
 Status Connection::start(std::vector<std::string> subscriptions) {
   impl_->subscriptions = std::move(subscriptions);
+  if (const Status status = check_url(impl_->settings.url); !status.ok()) return status;
   if (const Status status = check_tls(impl_->settings, impl_->tls); !status.ok()) return status;
   if (const Status status = impl_->create(impl_->version); !status.ok()) return status;
   impl_->connect();

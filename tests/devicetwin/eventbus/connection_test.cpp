@@ -202,6 +202,9 @@ TEST_F(ConnectionTest, FilesForTlsThatDoNotFitAreRefusedAtStart) {
     on_loop([&] { text = EventBus::start(core_, loop_, settings).status().text(); });
     return text;
   };
+  auto bare = BusTest::settings();
+  bare.url = "broker";
+  EXPECT_EQ(refusal(bare), "--mqtt broker: wanted tcp://HOST:PORT, ssl://HOST:PORT or none");
   auto plain = BusTest::settings();
   plain.ca = file("ca.crt");
   EXPECT_NE(refusal(plain).find("need an ssl:// URL, not tcp://127.0.0.1:"), std::string::npos);
