@@ -43,7 +43,6 @@ Teller::Teller(base::Loop& loop, Inbox& inbox, dmi::wire::ManagerClient& client,
 void Teller::start(bool extended) {
   started_ = true;
   ++era_;
-  told_once_.clear();
   if (extended) {
     while (!states_.queue.empty()) reports_.push(states_.pop());  // both travel together
     batches_ = client_.open_batches(mapper_, [this, era = era_](const Status& why) {
@@ -124,20 +123,17 @@ bool Teller::tell_state(const dmi::ObjectId& id) {
   const std::string state = session != nullptr ? session->take_state() : "";
   if (state.empty()) return false;
   states_.calling.insert(id);
-  client_.report_state(id, StockReport::state(state), done({id, &states_, false, true, era_}));
+  client_.report_state(id, StockReport::state(state), done({id, &states_, false, true}));
   return true;
 }
 
 bool Teller::tell_report(const dmi::ObjectId& id) {
   Session* session = fleet_.find(id);
-  if (session == nullptr) {
-    told_once_.erase(id);
-    return false;
-  }
+  if (session == nullptr) return false;
   const dmi::DeviceReport report = stock_.adapt(session->take_report());
   if (report.twins.empty()) return false;
   reports_.calling.insert(id);
-  client_.report_status(report, done({id, &reports_, true, false, era_, fresh_of(report)}));
+  client_.report_status(report, done({id, &reports_, true, false}));
   return true;
 }
 
@@ -154,24 +150,6 @@ dmi::wire::Done Teller::done(Told told) {
       pump();
     });
   };
-}
-
-std::vector<std::string> Teller::fresh_of(const dmi::DeviceReport& report) const {
-  const auto known = told_once_.find(report.device);
-  std::vector<std::string> fresh;
-  for (const dmi::TwinReport& twin : report.twins) {
-    if (!twin.reported) continue;
-    if (known == told_once_.end() || !known->second.contains(twin.property)) {
-      fresh.push_back(twin.property);
-    }
-  }
-  return fresh;
-}
-
-void Teller::tell_again(const Told& told, Session& session) {
-  if (told.fresh.empty() || told.era != era_) return;
-  told_once_[told.id].insert(told.fresh.begin(), told.fresh.end());
-  session.untell_report();
 }
 
 void Teller::pump_batches() {
@@ -193,7 +171,7 @@ std::vector<BatchItem> Teller::gather(std::vector<Told>& told) {
     if (session == nullptr) continue;
     BatchItem item{session->take_report(), session->take_state()};
     if (item.report.twins.empty() && item.state.empty()) continue;
-    told.push_back({id, &reports_, !item.report.twins.empty(), !item.state.empty(), era_});
+    told.push_back({id, &reports_, !item.report.twins.empty(), !item.state.empty()});
     reports_.calling.insert(id);
     twins += item.report.twins.size() + 1;  // a state costs as much
     for (const dmi::TwinReport& twin : item.report.twins) bytes += bytes_of(twin);
@@ -237,8 +215,8 @@ void Teller::answered(const Told& told, const Status& status) {
     // Saying the same again would not help; the next change or the twins' refresh says it anew.
     repeats_.warn(loop_.now(), cat("report ", told.id.to_string()),
                   cat("report of ", told.id.to_string(), ": ", status.to_string()));
-  } else if (session != nullptr) {
-    tell_again(told, *session);
+  } else if (session != nullptr && told.report) {
+    session->first_told();
   }
   if (session != nullptr && session->has_news()) queue(*session);
 }

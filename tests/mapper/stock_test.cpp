@@ -289,6 +289,15 @@ TEST_F(StockTest, TheFirstValueOfAPropertyIsToldTwiceAndOthersOnce) {
   EXPECT_THAT(values, ElementsAre("0.5", "0.5", "1.5"));
 }
 
+TEST_F(StockTest, ADeviceThatIsMadeAnewIsToldTwiceAgain) {
+  // The cloud forgot the device's status with the device.
+  put_devices(1, 86'400'000);
+  ASSERT_TRUE(until([&] { return edge.values("a").size() == 2; }));
+  ASSERT_TRUE(uplink->fleet().remove({"default", "d0"}).ok());
+  put_devices(1, 86'400'000);
+  EXPECT_TRUE(until([&] { return edge.values("a").size() == 4; }));
+}
+
 TEST_F(StockTest, ForbiddenCharactersArriveEncodedAndLongTextsCut) {
   dmi::DeviceModel model;
   model.id = {"default", "m"};
