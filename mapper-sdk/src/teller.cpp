@@ -143,8 +143,6 @@ dmi::wire::Done Teller::done(Told told) {
       if (too_many(status)) {
         budget_.refused();
         states_in_row_ = 0;  // told nothing
-      } else if (!status.retriable()) {
-        budget_.accepted();
       }
       answered(told, status);
       pump();
