@@ -1,5 +1,7 @@
 #include "teller.hpp"
 
+#include <utility>
+
 #include "base/text.hpp"
 
 namespace mapper {
@@ -54,6 +56,7 @@ void Teller::start(bool extended) {
     });
     beat();
   } else {
+    states_known_ = true;
     budget_.take(true);  // the registration
     const std::size_t devices = fleet_.sessions().size();
     if (devices > many_devices) {
@@ -79,7 +82,7 @@ void Teller::news(const Session& session) {
 
 void Teller::queue(const Session& session) {
   if (batches_) return reports_.push(session.id());
-  if (session.has_state_news()) states_.push(session.id());
+  if (session.has_state_news() && states_known_) states_.push(session.id());
   if (session.has_report_news()) reports_.push(session.id());
 }
 
@@ -209,6 +212,8 @@ void Teller::answered(const Told& told, const Status& status) {
     if (session != nullptr && told.state) session->untell_state();
     if (session != nullptr && told.report) session->untell_report();
     not_told(told.id.to_string(), status);
+  } else if (told.lane == &states_ && status.code() == Code::unsupported) {
+    states_unknown();
   } else if (!status.ok()) {
     // Saying the same again would not help; the next change or the twins' refresh says it anew.
     repeats_.warn(loop_.now(), cat("report ", told.id.to_string()),
@@ -217,6 +222,13 @@ void Teller::answered(const Told& told, const Status& status) {
     session->first_told();
   }
   if (session != nullptr && session->has_news()) queue(*session);
+}
+
+// Each further one would cost a token for nothing.
+void Teller::states_unknown() {
+  if (!std::exchange(states_known_, false)) return;
+  base::log_info("this EdgeCore (KubeEdge before 1.18) has no states; only values are told");
+  while (!states_.queue.empty()) states_.pop();
 }
 
 void Teller::not_told(const std::string& whom, const Status& status) {

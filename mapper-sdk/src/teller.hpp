@@ -82,6 +82,7 @@ class Teller {
   void answered(const Told& told, const base::Status& status);
   void answered_batch(const std::vector<Told>& told,
                       const base::Result<std::vector<base::Status>>& verdicts);
+  void states_unknown();
   void not_told(const std::string& whom, const base::Status& status);
 
   base::Loop& loop_;
@@ -98,9 +99,10 @@ class Teller {
   Lane reports_;  // calls with values, and batches
   Budget budget_;
   StockReport stock_;
-  int states_in_row_ = 0;  // calls with a state since one with values
-  std::size_t open_ = 0;   // batches without an answer
-  std::uint64_t era_ = 0;  // counts starts and stops: what an older stream says means nothing
+  bool states_known_ = true;  // false: an EdgeCore before 1.18, which has no call for them
+  int states_in_row_ = 0;     // calls with a state since one with values
+  std::size_t open_ = 0;      // batches without an answer
+  std::uint64_t era_ = 0;     // counts starts and stops: what an older stream says means nothing
   std::unique_ptr<dmi::wire::BatchStream> batches_;  // null: the edge core takes none
 };
 
