@@ -135,6 +135,7 @@ class Plane:
         mosquitto = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
         config = self.dir / "mosquitto.conf"
         config.write_text(f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous true\n"
+                          "set_tcp_nodelay true\n"
                           "persistence false\n")
         self.spawn("mosquitto", mosquitto, "-c", config)
         self.wait("Mosquitto", lambda: self.listening(self.mqtt_port))

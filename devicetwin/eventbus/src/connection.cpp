@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "devicetwin/replay.hpp"
 #include "mailbox.hpp"
 #include "no_delay.hpp"
 #include "outbox.hpp"
@@ -24,8 +25,9 @@ constexpr auto keep_alive = std::chrono::seconds(20);
 constexpr auto connect_timeout = std::chrono::seconds(5);
 // Where the broker says nothing.
 constexpr std::size_t max_receive = 65535;
-// What Paho queues before it refuses, which costs an exception each: never, of what may fly.
-constexpr std::size_t max_buffered = 2 * Outbox::max_flying;
+// What Paho queues before it refuses, which costs an exception each: never, of what may fly live
+// and of a replay, whose next ones may come before Paho has counted the last ones down.
+constexpr std::size_t max_buffered = Outbox::max_flying + 2 * Replay::Settings().in_flight;
 constexpr auto farewell_wait = std::chrono::seconds(1);
 
 // Paho's words for what KubeEdge's configuration also calls mqtt:// and tls://.

@@ -1,16 +1,13 @@
 #include "history_file.hpp"
 
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
-#include <map>
-#include <tuple>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "history_file_impl.hpp"
 
 namespace devicetwin {
 
@@ -36,178 +33,18 @@ CREATE TABLE IF NOT EXISTS samples(
 CREATE INDEX IF NOT EXISTS by_time ON samples(series, time_ms, sequence);
 )";
 
-constexpr std::uint64_t page_bytes = 4096;
 // What of all sequence numbers goes at once when the file is over its quota.
 constexpr std::int64_t quota_step = 64;
 
-// By device first, so that those of one device are neighbours.
-using SeriesKey = std::tuple<std::string, std::string, std::string>;
-
-struct Series {
-  std::int64_t id = 0;
-  dmi::HistoryRule rule;
-  std::int64_t count = 0;
-  // No sample came before: what went since does not move it, the next look does.
-  std::int64_t oldest_ms = 0;
-};
-
-Status failed(const std::filesystem::path& file, const SQLite::Exception& error) {
-  const int code = error.getErrorCode() & 0xff;
-  const bool damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
-  std::string text = cat(file.string(), ": ", error.what());
-  std::replace(text.begin(), text.end(), '\n', ' ');  // quick_check's findings have lines
-  return Status(damaged ? Code::malformed : Code::unavailable, std::move(text));
-}
-
-SQLite::Database open_checked(const std::filesystem::path& file) {
-  SQLite::Database db(file.string(),
-                      SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX, 2000);
-  const auto check = db.execAndGet("PRAGMA quick_check(1)").getString();
-  if (check != "ok") throw SQLite::Exception(check, SQLITE_CORRUPT);
-  db.exec("PRAGMA journal_mode=WAL");
-  // Nobody was promised a sample: kill -9 harms nothing that is committed, and a loss of power
-  // costs what came since sync(). The flash is written once for many commits.
-  db.exec("PRAGMA synchronous=NORMAL");
-  db.exec("PRAGMA cache_size=-1024");  // KiB
-  db.exec("PRAGMA journal_size_limit=4194304");
-  return db;
-}
-
-void move_aside(const std::filesystem::path& file, const Status& why) {
-  const std::filesystem::path aside = cat(file.string(), ".damaged-", std::time(nullptr));
-  std::error_code error;
-  std::filesystem::rename(file, aside, error);
-  for (const char* part : {"-wal", "-shm"}) {
-    std::filesystem::rename(file.string() + part, aside.string() + part, error);
-  }
-  base::log_error(cat("HISTORY DAMAGED: ", why.text(), "; it is kept as ", aside.string(),
-                      " and a new one begins"));
-}
-
-HistorySample read_sample(SQLite::Statement& row) {
-  HistorySample sample;
-  sample.time_ms = row.getColumn(1).getInt64();
-  sample.came_ms = row.getColumn(2).getInt64();
-  sample.type = row.getColumn(3).getString();
-  const Code code = base::code_of(row.getColumn(4).getString());
-  if (code != Code::ok) sample.quality = Status(code, row.getColumn(5).getString());
-  sample.value = row.getColumn(6).getString();
-  return sample;
-}
-
-std::size_t size_of(const HistorySample& sample) {
-  return 64 + sample.value.size() + sample.quality.text().size();
-}
-
 }  // namespace
 
-std::string HistoryPlace::to_token() const {
-  return cat(newest_first ? 'd' : 'a', time_ms, '.', sequence);
-}
-
-Result<HistoryPlace> HistoryPlace::of(std::string_view token) {
-  HistoryPlace place;
-  const std::size_t dot = token.find('.');
-  if (token.empty() || (token[0] != 'a' && token[0] != 'd') || dot == token.npos ||
-      !base::parse_int(token.substr(1, dot - 1), place.time_ms) ||
-      !base::parse_int(token.substr(dot + 1), place.sequence)) {
-    return Status(Code::invalid, "continue: not a token of an earlier answer");
-  }
-  place.newest_first = token[0] == 'd';
-  return place;
-}
-
-struct HistoryFile::Impl {
-  std::filesystem::path file;
-  std::uint64_t quota_bytes;
-  SQLite::Database db;
-  SQLite::Statement put_series, delete_series, put_sample, delete_samples, delete_below, page_count,
-      free_count, oldest, cut, read_up, read_down;
-
-  std::map<SeriesKey, Series> series;
-  // What a transaction changed of series, as it was: put back when it fails.
-  std::map<SeriesKey, std::optional<Series>> touched;
-  std::int64_t next_id = 1;
-  std::int64_t next_sequence = 1;
-  std::int64_t lowest_sequence = 1;
-  std::uint64_t removed = 0;
-  std::uint64_t removed_before = 0;  // the transaction
-
-  Impl(std::filesystem::path path, std::uint64_t quota, SQLite::Database opened)
-      : file(std::move(path)),
-        quota_bytes(quota),
-        db(std::move(opened)),
-        put_series(db, "INSERT OR REPLACE INTO series VALUES(?,?,?,?,?,?)"),
-        delete_series(db, "DELETE FROM series WHERE id=?"),
-        put_sample(db, "INSERT INTO samples VALUES(?,?,?,?,?,?,?,?)"),
-        delete_samples(db, "DELETE FROM samples WHERE series=?"),
-        delete_below(db, "DELETE FROM samples WHERE series=? AND sequence<?"),
-        page_count(db, "PRAGMA page_count"),
-        free_count(db, "PRAGMA freelist_count"),
-        oldest(db, "SELECT sequence,came_ms FROM samples WHERE series=? ORDER BY sequence LIMIT ?"),
-        cut(db, "SELECT sequence FROM samples WHERE series=? ORDER BY sequence LIMIT 1 OFFSET ?"),
-        read_up(db, read_sql("(time_ms,sequence)>(?5,?6)", "")),
-        read_down(db, read_sql("(time_ms,sequence)<(?5,?6)", " DESC")) {}
-
-  static std::string read_sql(const char* after, const char* order) {
-    return cat(
-        "SELECT sequence,time_ms,came_ms,type,quality,quality_text,value FROM samples WHERE "
-        "series=?1 AND time_ms>=?2 AND time_ms<=?3 AND came_ms>=?4 AND ",
-        after, " ORDER BY time_ms", order, ",sequence", order, " LIMIT ?7");
-  }
-
-  void load();
-  Series& touch(const SeriesKey& key);
-  void add(const NewSample& sample);
-  void forget(const SeriesKey& key);
-  void forget(const dmi::ObjectId& device);
-  void trim_count(const SeriesKey& key);
-  int trim_age(const SeriesKey& key, std::int64_t now_ms, int most);
-  void trim_quota();
-  std::uint64_t used_bytes();
-  HistoryPage read(const Series& series, const HistoryQuery& query, const HistoryPlace& after,
-                   std::int64_t now_ms);
-
-  // Does work in one transaction; what failed has not happened.
-  template <class Work>
-  Status transact(Work work) {
-    touched.clear();
-    removed_before = removed;
-    const std::int64_t sequence_before = next_sequence;
-    const std::int64_t lowest_before = lowest_sequence;
-    try {
-      SQLite::Transaction transaction(db);
-      work();
-      transaction.commit();
-      return Status();
-    } catch (const SQLite::Exception& error) {
-      for (SQLite::Statement* statement :
-           {&put_series, &delete_series, &put_sample, &delete_samples, &delete_below, &page_count,
-            &free_count, &oldest, &cut, &read_up, &read_down}) {
-        statement->tryReset();
-      }
-      for (auto& [key, was] : touched) {
-        if (was) {
-          series[key] = *was;
-        } else {
-          series.erase(key);
-        }
-      }
-      next_sequence = sequence_before;
-      lowest_sequence = lowest_before;
-      removed = removed_before;
-      return failed(file, error);
-    }
-  }
-};
-
 void HistoryFile::Impl::load() {
-  std::map<std::int64_t, SeriesKey> keys;
+  std::map<std::int64_t, HistoryKey> keys;
   SQLite::Statement all(db, "SELECT id,space,name,property,age_ms,count FROM series");
   while (all.executeStep()) {
     const std::int64_t id = all.getColumn(0).getInt64();
-    SeriesKey key{all.getColumn(1).getString(), all.getColumn(2).getString(),
-                  all.getColumn(3).getString()};
+    HistoryKey key{all.getColumn(1).getString(), all.getColumn(2).getString(),
+                   all.getColumn(3).getString()};
     series[key] = {id, {all.getColumn(4).getInt64(), all.getColumn(5).getInt64()}, 0, 0};
     keys[id] = std::move(key);
     next_id = std::max(next_id, id + 1);
@@ -224,14 +61,14 @@ void HistoryFile::Impl::load() {
   lowest_sequence = std::min(lowest_sequence, next_sequence);
 }
 
-Series& HistoryFile::Impl::touch(const SeriesKey& key) {
+HistorySeries& HistoryFile::Impl::touch(const HistoryKey& key) {
   const auto found = series.find(key);
   touched.try_emplace(key, found == series.end() ? std::nullopt : std::optional(found->second));
   return series[key];
 }
 
-void HistoryFile::Impl::forget(const SeriesKey& key) {
-  const Series was = touch(key);
+void HistoryFile::Impl::forget(const HistoryKey& key) {
+  const HistorySeries was = touch(key);
   delete_samples.bind(1, was.id);
   removed += static_cast<std::uint64_t>(delete_samples.exec());
   delete_samples.reset();
@@ -248,13 +85,13 @@ void HistoryFile::Impl::forget(const dmi::ObjectId& device) {
         std::get<1>(found->first) != device.name) {
       return;
     }
-    forget(SeriesKey(found->first));
+    forget(HistoryKey(found->first));
   }
 }
 
 void HistoryFile::Impl::add(const NewSample& added) {
-  const SeriesKey key{added.device.space, added.device.name, added.property};
-  Series& target = touch(key);
+  const HistoryKey key{added.device.space, added.device.name, added.property};
+  HistorySeries& target = touch(key);
   const HistorySample& sample = added.sample;
   if (target.id == 0 || target.rule != added.rule) {
     if (target.id == 0) target.id = next_id++;
@@ -284,8 +121,8 @@ void HistoryFile::Impl::add(const NewSample& added) {
   trim_count(key);
 }
 
-void HistoryFile::Impl::trim_count(const SeriesKey& key) {
-  Series& target = touch(key);
+void HistoryFile::Impl::trim_count(const HistoryKey& key) {
+  HistorySeries& target = touch(key);
   const std::int64_t most = target.rule.count;
   // Some at a time: a step costs more than a sample.
   if (target.count <= most + most / 16) return;
@@ -301,8 +138,8 @@ void HistoryFile::Impl::trim_count(const SeriesKey& key) {
 }
 
 // Returns how many went.
-int HistoryFile::Impl::trim_age(const SeriesKey& key, std::int64_t now_ms, int most) {
-  Series& target = touch(key);
+int HistoryFile::Impl::trim_age(const HistoryKey& key, std::int64_t now_ms, int most) {
+  HistorySeries& target = touch(key);
   const std::int64_t limit = now_ms - target.rule.age_ms;
   std::int64_t first_kept = 0;
   int gone = 0;
@@ -337,7 +174,7 @@ std::uint64_t HistoryFile::Impl::used_bytes() {
   if (free_count.executeStep())
     pages -= static_cast<std::uint64_t>(free_count.getColumn(0).getInt64());
   free_count.reset();
-  return pages * page_bytes;
+  return pages * sqlite_page_bytes;
 }
 
 // The oldest of all series, a step of everything that came.
@@ -345,7 +182,7 @@ void HistoryFile::Impl::trim_quota() {
   const std::int64_t step =
       std::max<std::int64_t>(1, (next_sequence - lowest_sequence) / quota_step);
   const std::int64_t below = lowest_sequence + step;
-  std::vector<SeriesKey> empty;
+  std::vector<HistoryKey> empty;
   for (auto& [key, target] : series) {
     delete_below.bind(1, target.id);
     delete_below.bind(2, below);
@@ -356,7 +193,7 @@ void HistoryFile::Impl::trim_quota() {
     touch(key).count -= gone;
     if (target.count == 0) empty.push_back(key);
   }
-  for (const SeriesKey& key : empty) forget(key);
+  for (const HistoryKey& key : empty) forget(key);
   lowest_sequence = below;
 }
 
@@ -367,7 +204,7 @@ Result<std::unique_ptr<HistoryFile>> HistoryFile::open(const std::filesystem::pa
                                                        std::uint64_t quota_bytes) {
   for (const bool second_try : {false, true}) {
     try {
-      SQLite::Database db = open_checked(file);
+      SQLite::Database db = open_sqlite(file, {.survives_power_loss = false});
       const int found = db.execAndGet("PRAGMA user_version").getInt();
       if (found > schema_version) {
         return Status(Code::unsupported,
@@ -380,11 +217,12 @@ Result<std::unique_ptr<HistoryFile>> HistoryFile::open(const std::filesystem::pa
       impl->load();
       return std::unique_ptr<HistoryFile>(new HistoryFile(std::move(impl)));
     } catch (const SQLite::Exception& error) {
-      const Status status = failed(file, error);
+      const Status status = sqlite_failed(file, error);
       if (second_try || status.code() != Code::malformed) {
         return Status(Code::unavailable, status.text());
       }
-      move_aside(file, status);
+      base::log_error(cat("HISTORY DAMAGED: ", status.text(), "; it is kept as ",
+                          move_sqlite_aside(file).string(), " and a new one begins"));
     }
   }
   return Status(Code::internal, "not reached");
@@ -413,7 +251,7 @@ Status HistoryFile::retain(const std::set<dmi::ObjectId>& devices) {
 }
 
 Result<bool> HistoryFile::prune(std::int64_t now_ms) {
-  std::vector<SeriesKey> over;
+  std::vector<HistoryKey> over;
   for (const auto& [key, series] : impl_->series) {
     if (series.oldest_ms < now_ms - series.rule.age_ms) over.push_back(key);
   }
@@ -421,7 +259,7 @@ Result<bool> HistoryFile::prune(std::int64_t now_ms) {
   Status status;
   if (!over.empty()) {
     status = impl_->transact([&] {
-      for (const SeriesKey& key : over) {
+      for (const HistoryKey& key : over) {
         if (left > 0) left -= impl_->trim_age(key, now_ms, left);
       }
     });
@@ -442,61 +280,7 @@ Status HistoryFile::sync() {
     impl_->db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     return Status();
   } catch (const SQLite::Exception& error) {
-    return failed(impl_->file, error);
-  }
-}
-
-HistoryPage HistoryFile::Impl::read(const Series& from, const HistoryQuery& query,
-                                    const HistoryPlace& after, std::int64_t now_ms) {
-  SQLite::Statement& rows = query.newest_first ? read_down : read_up;
-  const std::int64_t last = std::numeric_limits<std::int64_t>::max();
-  rows.bind(1, from.id);
-  rows.bind(2, query.from_ms.value_or(-last));
-  rows.bind(3, query.to_ms ? std::max(*query.to_ms, -last) - 1 : last);
-  rows.bind(4, now_ms - from.rule.age_ms);
-  rows.bind(5, after.time_ms);
-  rows.bind(6, after.sequence);
-  rows.bind(7, static_cast<std::int64_t>(query.limit) + 1);
-  HistoryPage page;
-  std::size_t bytes = 0;
-  HistoryPlace place{query.newest_first, 0, 0};
-  while (rows.executeStep()) {
-    HistorySample sample = read_sample(rows);
-    const std::size_t size = size_of(sample);
-    if (page.samples.size() == query.limit ||
-        (bytes + size > query.max_bytes && !page.samples.empty())) {
-      page.token = place.to_token();
-      break;
-    }
-    bytes += size;
-    place.time_ms = sample.time_ms;
-    place.sequence = rows.getColumn(0).getInt64();
-    page.samples.push_back(std::move(sample));
-  }
-  rows.reset();
-  return page;
-}
-
-Result<HistoryPage> HistoryFile::read(const HistoryQuery& query, std::int64_t now_ms) {
-  const std::int64_t last = std::numeric_limits<std::int64_t>::max();
-  HistoryPlace after{query.newest_first, query.newest_first ? last : -last - 1,
-                     query.newest_first ? last : -last - 1};
-  if (!query.token.empty()) {
-    const auto place = HistoryPlace::of(query.token);
-    if (!place) return place.status();
-    if (place->newest_first != query.newest_first) {
-      return Status(Code::invalid, "continue: the token is of an answer in the other order");
-    }
-    after = *place;
-  }
-  const auto found = impl_->series.find({query.device.space, query.device.name, query.property});
-  if (found == impl_->series.end()) return Status(Code::not_found, "no samples");
-  try {
-    return impl_->read(found->second, query, after, now_ms);
-  } catch (const SQLite::Exception& error) {
-    impl_->read_up.tryReset();
-    impl_->read_down.tryReset();
-    return failed(impl_->file, error);
+    return sqlite_failed(impl_->file, error);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "ceilings.hpp"
+#include "devicetwin/sqlite_file.hpp"
 #include "record.hpp"
 
 namespace devicetwin::outbox {
@@ -39,57 +40,17 @@ std::int64_t key_of(const Lane& lane, std::uint64_t sequence) {
          static_cast<std::int64_t>(std::min<std::uint64_t>(sequence, numbers - 1));
 }
 
-constexpr int page_bytes = 4096;
 // Free pages that are worth giving back to the disk, and how many of them in one transaction.
 constexpr int many_free_pages = 1024;
 // The file beyond what the quotas count: the tree's inner pages and half-full leaves.
 constexpr std::uint64_t file_overhead = 2;
 constexpr std::uint64_t least_file_bytes = 32u << 20;  // one batch of every consumer comes first
 
-bool is_damage(const SQLite::Exception& error) {
-  const int code = error.getErrorCode() & 0xff;
-  return code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
-}
-
-Status failed(const std::filesystem::path& file, const SQLite::Exception& error) {
-  std::string text = cat(file.string(), ": ", error.what());
-  std::replace(text.begin(), text.end(), '\n', ' ');  // quick_check's findings have lines
-  return Status(is_damage(error) ? Code::malformed : Code::unavailable, std::move(text));
-}
-
 std::uint64_t file_limit(const Outbox::Settings& settings) {
   if (settings.max_file_bytes != 0) return settings.max_file_bytes;
   std::uint64_t quotas = 0;
   for (const auto& [name, quota] : settings.quotas) quotas += quota;
   return file_overhead * std::min(quotas, settings.max_bytes) + least_file_bytes;
-}
-
-// Opens and checks one file; throws what SQLite throws.
-SQLite::Database open_checked(const std::filesystem::path& file, std::uint64_t max_bytes) {
-  SQLite::Database db(file.string(),
-                      SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX, 2000);
-  db.exec("PRAGMA auto_vacuum=INCREMENTAL");  // before the first table; later it does nothing
-  const auto check = db.execAndGet("PRAGMA quick_check(1)").getString();
-  if (check != "ok") throw SQLite::Exception(check, SQLITE_CORRUPT);
-  db.exec("PRAGMA journal_mode=WAL");
-  db.exec("PRAGMA synchronous=FULL");
-  db.exec("PRAGMA cache_size=-1024");            // KiB: a queue is read once
-  db.exec("PRAGMA journal_size_limit=4194304");  // gives a grown WAL back to the disk
-  db.exec(cat("PRAGMA max_page_count=", max_bytes / page_bytes));
-  return db;
-}
-
-std::filesystem::path move_aside(const std::filesystem::path& file) {
-  std::filesystem::path aside = cat(file.string(), ".damaged-", std::time(nullptr));
-  std::error_code error;
-  for (int i = 1; std::filesystem::exists(aside, error); ++i) {
-    aside = cat(file.string(), ".damaged-", std::time(nullptr), "-", i);
-  }
-  std::filesystem::rename(file, aside, error);
-  for (const char* part : {"-wal", "-shm"}) {
-    std::filesystem::rename(file.string() + part, aside.string() + part, error);
-  }
-  return aside;
 }
 
 // The records of a lane with numbers above `above`, up to and including `last`.
@@ -161,7 +122,8 @@ struct QueueFile::Impl {
 // ---- opening ----
 
 void QueueFile::Impl::open_once() {
-  db = std::make_unique<SQLite::Database>(open_checked(file, file_limit(settings)));
+  db = std::make_unique<SQLite::Database>(
+      open_sqlite(file, {.max_bytes = file_limit(settings), .incremental_vacuum = true}));
   const int found = db->execAndGet("PRAGMA user_version").getInt();
   if (found > Outbox::schema_version) {
     throw SQLite::Exception(cat("schema version ", found, " is newer than ", Outbox::schema_version,
@@ -230,7 +192,7 @@ Status QueueFile::Impl::open() {
       }
       return Status();
     } catch (const SQLite::Exception& error) {
-      const Status status = failed(file, error);
+      const Status status = sqlite_failed(file, error);
       const bool newer = (error.getErrorCode() & 0xff) == SQLITE_MISMATCH;
       statements.reset();
       db.reset();
@@ -238,7 +200,7 @@ Status QueueFile::Impl::open() {
       if (second_try || status.code() != Code::malformed) {
         return Status(Code::unavailable, status.text());
       }
-      const auto aside = move_aside(file);
+      const auto aside = move_sqlite_aside(file);
       damaged = true;
       base::log_error(cat("OUTBOX DAMAGED: ", status.text(), "; it is kept as ", aside.string(),
                           " and an empty one takes its place: consumers get a gap marker for what "
@@ -398,7 +360,7 @@ Status QueueFile::Impl::transact(const Batch& batch) {
     // The transaction's destructor has rolled back; a statement that failed holds its error.
     lanes = before;
     statements->reset();
-    return failed(file, error);
+    return sqlite_failed(file, error);
   }
   shrink();
   return Status();
@@ -467,7 +429,7 @@ Result<std::vector<Record>> QueueFile::read(const std::string& consumer, std::ui
       return impl_->read(impl_->lanes.at(consumer), after_number, max_bytes);
     } catch (const SQLite::Exception& error) {
       impl_->statements->reset();
-      const Status status = failed(impl_->file, error);
+      const Status status = sqlite_failed(impl_->file, error);
       if (second_try || status.code() != Code::malformed) {
         return Status(Code::unavailable, status.text());
       }

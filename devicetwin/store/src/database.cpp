@@ -4,10 +4,10 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "devicetwin/sqlite_file.hpp"
 
 namespace devicetwin {
 
@@ -49,15 +49,6 @@ ALTER TABLE rows ADD COLUMN actual_by TEXT NOT NULL DEFAULT '';
 
 constexpr const char* version_key = "version";
 constexpr const char* note_prefix = "note/";
-constexpr int page_bytes = 4096;
-
-Status failed(const std::filesystem::path& file, const SQLite::Exception& error) {
-  const int code = error.getErrorCode() & 0xff;
-  const bool damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
-  std::string text = cat(file.string(), ": ", error.what());
-  std::replace(text.begin(), text.end(), '\n', ' ');  // quick_check's findings have lines
-  return Status(damaged ? Code::malformed : Code::unavailable, std::move(text));
-}
 
 Status status_of(const std::string& word, std::string text) {
   const Code code = base::code_of(word);
@@ -118,43 +109,13 @@ struct Database::Impl {
   void reset_statements();
 };
 
-namespace {
-
-// Opens and checks one file; throws what SQLite throws.
-SQLite::Database open_checked(const Store::Settings& settings) {
-  // No mutex of SQLite's: one thread at a time has it, first who opens, then the writer; the locks
-  // of every bound value were a tenth of the writer's time.
-  SQLite::Database db(settings.file.string(),
-                      SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX, 2000);
-  const auto check = db.execAndGet("PRAGMA quick_check(1)").getString();
-  if (check != "ok") throw SQLite::Exception(check, SQLITE_CORRUPT);
-  db.exec("PRAGMA journal_mode=WAL");
-  db.exec("PRAGMA synchronous=FULL");
-  db.exec("PRAGMA cache_size=-1024");            // KiB: twins live in Core, not here
-  db.exec("PRAGMA journal_size_limit=4194304");  // gives a grown WAL back to the disk
-  db.exec(cat("PRAGMA max_page_count=", settings.max_bytes / page_bytes));
-  return db;
-}
-
-std::filesystem::path move_aside(const std::filesystem::path& file) {
-  const std::filesystem::path aside = cat(file.string(), ".damaged-", std::time(nullptr));
-  std::error_code error;
-  std::filesystem::rename(file, aside, error);
-  for (const char* part : {"-wal", "-shm"}) {
-    std::filesystem::rename(file.string() + part, aside.string() + part, error);
-  }
-  return aside;
-}
-
-}  // namespace
-
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const Store::Settings& settings) {
   for (bool second_try : {false, true}) {
     try {
-      SQLite::Database db = open_checked(settings);
+      SQLite::Database db = open_sqlite(settings.file, {.max_bytes = settings.max_bytes});
       const int found = db.execAndGet("PRAGMA user_version").getInt();
       if (found > Store::schema_version) {
         return Status(Code::unsupported,
@@ -169,11 +130,11 @@ Result<std::unique_ptr<Database>> Database::open(const Store::Settings& settings
       return std::unique_ptr<Database>(
           new Database(std::make_unique<Impl>(settings.file, std::move(db))));
     } catch (const SQLite::Exception& error) {
-      const Status status = failed(settings.file, error);
+      const Status status = sqlite_failed(settings.file, error);
       if (second_try || status.code() != Code::malformed) {
         return Status(Code::unavailable, status.text());
       }
-      const auto aside = move_aside(settings.file);
+      const auto aside = move_sqlite_aside(settings.file);
       base::log_error(cat("DATABASE DAMAGED: ", status.text(), "; it is kept as ", aside.string(),
                           " and an empty one takes its place: apply your objects again"));
     }
@@ -234,7 +195,7 @@ Result<Store::Loaded> Database::read() {
     // The pages that were read are not needed again: Core has what they said.
     impl_->db.exec("PRAGMA shrink_memory");
   } catch (const SQLite::Exception& error) {
-    return Status(Code::unavailable, failed(impl_->file, error).text());
+    return Status(Code::unavailable, sqlite_failed(impl_->file, error).text());
   }
   return loaded;
 }
@@ -325,7 +286,7 @@ Status Database::write(const Batch& batch) {
   } catch (const SQLite::Exception& error) {
     // The transaction's destructor has rolled back; a statement that failed holds its error.
     impl_->reset_statements();
-    return Status(Code::unavailable, failed(impl_->file, error).text());
+    return Status(Code::unavailable, sqlite_failed(impl_->file, error).text());
   }
 }
 
