@@ -52,6 +52,10 @@ bool is_stock_name(std::string_view name) {
   return !name.empty() && name.size() <= max_stock_name && is_allowed(name);
 }
 
+bool is_stock_space(std::string_view space) {
+  return std::string_view("$hw/events/device/").find(space) == std::string_view::npos;
+}
+
 std::string encode_stock(std::string_view utf8) {
   if (is_stock_text(utf8) && !utf8.starts_with(escaped_mark)) return std::string(utf8);
   std::string encoded(escaped_mark);

@@ -4,16 +4,20 @@
 
 namespace mapper {
 
+// What passed while the rate grew counts at the old one.
 void Budget::refill() {
   const base::SteadyTime now = loop_.now();
-  const auto periods = (now - since_) / period_;
-  since_ += periods * period_;
+  const auto periods = (now - since_) / period();
+  since_ += periods * period();
   if (periods >= burst - tokens_) {
     tokens_ = burst;
     since_ = now;  // a full bucket saves nothing up
   } else {
     tokens_ += static_cast<int>(periods);
   }
+  const auto steps = (now - grown_) / growth;
+  grown_ += steps * growth;
+  rate_ = static_cast<int>(std::min<std::int64_t>(most, rate_ + steps));
 }
 
 bool Budget::take(bool urgent) {
@@ -25,22 +29,16 @@ bool Budget::take(bool urgent) {
 }
 
 void Budget::refused() {
+  refill();
   tokens_ = 0;
   since_ = loop_.now();
-  accepted_ = 0;
-  if (taken_) period_ = std::min(longest, period_ * 2);
+  grown_ = since_;
+  if (taken_) rate_ = std::max(1, rate_ / 2);
   taken_ = false;
 }
 
-void Budget::accepted() {
-  if (++accepted_ < successes) return;
-  accepted_ = 0;
-  refill();
-  period_ = std::max(shortest, period_ / 2);
-}
-
 base::Duration Budget::wait(bool urgent) const {
-  const base::Duration needs = (needed(urgent) - tokens_) * period_;
+  const base::Duration needs = (needed(urgent) - tokens_) * period();
   return std::max(base::Duration::zero(), since_ + needs - loop_.now());
 }
 

@@ -54,6 +54,8 @@ struct SessionContext {
   Batches batches = {};
   Cadence cadence{loop};
   std::chrono::milliseconds longest_retry{60'000};  // as Protocol's
+  // The listener loses the first value of each point it is told (see first_told()).
+  bool loses_first = false;
 };
 
 class Session {
@@ -96,6 +98,9 @@ class Session {
   // What was taken last did not arrive: it is to be told again, with the newest values.
   void untell_report();
   void untell_state() { told_state_.clear(); }
+  // What was taken last did arrive, at a listener that loses the first value of each point: those
+  // of which it was the first since retell() are to be told once more.
+  void first_told();
   // A new listener knows nothing.
   void retell();
   // Everything that was ever seen, as in take_report.
@@ -162,6 +167,9 @@ class Session {
   dmi::TwinReport twin_report(std::size_t point) const;
 
   void tell();
+  void untell(const std::vector<std::size_t>& points);
+  void note_first();
+  void forget_told();
 
   SessionContext& context_;
   base::Timer timer_;
@@ -207,6 +215,9 @@ class Session {
   bool has_untold_ = false;
   std::vector<std::size_t> taken_;   // points of the last report
   std::vector<std::size_t> untold_;  // points of reports that did not arrive
+  // Only for a listener that loses the first value:
+  std::vector<std::size_t> first_;  // of taken_, points whose value was never told
+  std::vector<bool> told_once_;     // by point; empty: none
 };
 
 }  // namespace mapper

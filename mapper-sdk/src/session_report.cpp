@@ -56,6 +56,7 @@ dmi::DeviceReport Session::take_report() {
   }
   taken_ = std::move(points);
   has_untold_ = false;
+  note_first();
   return report;
 }
 
@@ -65,17 +66,50 @@ std::string Session::take_state() {
   return state_;
 }
 
-void Session::untell_report() {
-  if (taken_.empty()) return;
+void Session::untell(const std::vector<std::size_t>& points) {
+  if (points.empty()) return;
   std::vector<std::size_t> all;
-  std::set_union(taken_.begin(), taken_.end(), untold_.begin(), untold_.end(),
+  std::set_union(points.begin(), points.end(), untold_.begin(), untold_.end(),
                  std::back_inserter(all));
   untold_.swap(all);
-  taken_.clear();
   has_untold_ = true;
 }
 
+void Session::untell_report() {
+  untell(taken_);
+  taken_.clear();
+  first_.clear();
+}
+
+// When it is taken, not when it has arrived: by then a point of which only the observed value was
+// told may have one to report.
+void Session::note_first() {
+  first_.clear();
+  if (!context_.loses_first) return;
+  for (const std::size_t point : taken_) {
+    const bool known = point < told_once_.size() && told_once_[point];
+    if (!known && twin_.is_reported(point)) first_.push_back(point);
+  }
+}
+
+void Session::first_told() {
+  if (first_.empty()) return;
+  told_once_.resize(twin_.size());
+  for (const std::size_t point : first_) told_once_[point] = true;
+  untell(first_);
+  first_.clear();
+}
+
+void Session::forget_told() {
+  taken_.clear();
+  untold_.clear();
+  first_.clear();
+  told_once_.clear();
+}
+
 void Session::retell() {
+  first_.clear();
+  told_once_.clear();
   twin_.retell();
   has_untold_ = has_untold_ || !twin_.untold().empty();
   if (state_ != "unknown") told_state_.clear();

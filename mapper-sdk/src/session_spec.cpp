@@ -86,8 +86,7 @@ void Session::adopt(Target target) {
   close();
   target_ = std::make_shared<const Target>(std::move(target));
   twin_ = dmi::Twin(target_->points.size());
-  taken_.clear();
-  untold_.clear();
+  forget_told();
   verify_.clear();
   drop_batch();
   held_.clear();
@@ -114,8 +113,7 @@ void Session::brake(Status why, Points names) {
   if (!same_names(target_->points, names)) {
     target_ = std::make_shared<const Target>(Target{id_, {}, std::move(names)});
     twin_ = dmi::Twin(target_->points.size());
-    taken_.clear();
-    untold_.clear();
+    forget_told();
   }
   groups_.clear();
   verify_.clear();

@@ -25,7 +25,8 @@ class StockReport {
   StockReport(const base::Loop& loop, base::Repeats& repeats) : loop_(loop), repeats_(repeats) {}
 
   // Values encoded, cut ones with metadata "truncated" = "true"; without the twins whose name
-  // EdgeCore does not take, of which the log tells. Twins may be empty then.
+  // EdgeCore does not take. Twins may be empty then. The log tells of both, and of a namespace that
+  // EdgeCore does not hear; what is of it is told all the same, for an EdgeCore that was mended.
   dmi::DeviceReport adapt(dmi::DeviceReport report);
   // As it is when EdgeCore knows it, in any case; else "unknown".
   static std::string state(std::string state);
@@ -33,7 +34,9 @@ class StockReport {
   const Counts& counts() const { return counts_; }
 
  private:
-  void adapt(dmi::TwinValue& value);
+  void look_at(const dmi::ObjectId& device);
+  bool can_name(const dmi::ObjectId& device, const std::string& property);
+  void adapt(const dmi::ObjectId& device, const std::string& property, dmi::TwinValue& value);
 
   const base::Loop& loop_;
   base::Repeats& repeats_;

@@ -1,5 +1,7 @@
 #include "teller.hpp"
 
+#include <utility>
+
 #include "base/text.hpp"
 
 namespace mapper {
@@ -43,7 +45,6 @@ Teller::Teller(base::Loop& loop, Inbox& inbox, dmi::wire::ManagerClient& client,
 void Teller::start(bool extended) {
   started_ = true;
   ++era_;
-  told_once_.clear();
   if (extended) {
     while (!states_.queue.empty()) reports_.push(states_.pop());  // both travel together
     batches_ = client_.open_batches(mapper_, [this, era = era_](const Status& why) {
@@ -55,6 +56,7 @@ void Teller::start(bool extended) {
     });
     beat();
   } else {
+    states_known_ = true;
     budget_.take(true);  // the registration
     const std::size_t devices = fleet_.sessions().size();
     if (devices > many_devices) {
@@ -80,7 +82,7 @@ void Teller::news(const Session& session) {
 
 void Teller::queue(const Session& session) {
   if (batches_) return reports_.push(session.id());
-  if (session.has_state_news()) states_.push(session.id());
+  if (session.has_state_news() && states_known_) states_.push(session.id());
   if (session.has_report_news()) reports_.push(session.id());
 }
 
@@ -124,20 +126,17 @@ bool Teller::tell_state(const dmi::ObjectId& id) {
   const std::string state = session != nullptr ? session->take_state() : "";
   if (state.empty()) return false;
   states_.calling.insert(id);
-  client_.report_state(id, StockReport::state(state), done({id, &states_, false, true, era_}));
+  client_.report_state(id, StockReport::state(state), done({id, &states_, false, true}));
   return true;
 }
 
 bool Teller::tell_report(const dmi::ObjectId& id) {
   Session* session = fleet_.find(id);
-  if (session == nullptr) {
-    told_once_.erase(id);
-    return false;
-  }
+  if (session == nullptr) return false;
   const dmi::DeviceReport report = stock_.adapt(session->take_report());
   if (report.twins.empty()) return false;
   reports_.calling.insert(id);
-  client_.report_status(report, done({id, &reports_, true, false, era_, fresh_of(report)}));
+  client_.report_status(report, done({id, &reports_, true, false}));
   return true;
 }
 
@@ -147,31 +146,11 @@ dmi::wire::Done Teller::done(Told told) {
       if (too_many(status)) {
         budget_.refused();
         states_in_row_ = 0;  // told nothing
-      } else if (!status.retriable()) {
-        budget_.accepted();
       }
       answered(told, status);
       pump();
     });
   };
-}
-
-std::vector<std::string> Teller::fresh_of(const dmi::DeviceReport& report) const {
-  const auto known = told_once_.find(report.device);
-  std::vector<std::string> fresh;
-  for (const dmi::TwinReport& twin : report.twins) {
-    if (!twin.reported) continue;
-    if (known == told_once_.end() || !known->second.contains(twin.property)) {
-      fresh.push_back(twin.property);
-    }
-  }
-  return fresh;
-}
-
-void Teller::tell_again(const Told& told, Session& session) {
-  if (told.fresh.empty() || told.era != era_) return;
-  told_once_[told.id].insert(told.fresh.begin(), told.fresh.end());
-  session.untell_report();
 }
 
 void Teller::pump_batches() {
@@ -193,7 +172,7 @@ std::vector<BatchItem> Teller::gather(std::vector<Told>& told) {
     if (session == nullptr) continue;
     BatchItem item{session->take_report(), session->take_state()};
     if (item.report.twins.empty() && item.state.empty()) continue;
-    told.push_back({id, &reports_, !item.report.twins.empty(), !item.state.empty(), era_});
+    told.push_back({id, &reports_, !item.report.twins.empty(), !item.state.empty()});
     reports_.calling.insert(id);
     twins += item.report.twins.size() + 1;  // a state costs as much
     for (const dmi::TwinReport& twin : item.report.twins) bytes += bytes_of(twin);
@@ -233,14 +212,23 @@ void Teller::answered(const Told& told, const Status& status) {
     if (session != nullptr && told.state) session->untell_state();
     if (session != nullptr && told.report) session->untell_report();
     not_told(told.id.to_string(), status);
+  } else if (told.lane == &states_ && status.code() == Code::unsupported) {
+    states_unknown();
   } else if (!status.ok()) {
     // Saying the same again would not help; the next change or the twins' refresh says it anew.
     repeats_.warn(loop_.now(), cat("report ", told.id.to_string()),
                   cat("report of ", told.id.to_string(), ": ", status.to_string()));
-  } else if (session != nullptr) {
-    tell_again(told, *session);
+  } else if (session != nullptr && told.report) {
+    session->first_told();
   }
   if (session != nullptr && session->has_news()) queue(*session);
+}
+
+// Each further one would cost a token for nothing.
+void Teller::states_unknown() {
+  if (!std::exchange(states_known_, false)) return;
+  base::log_info("this EdgeCore (KubeEdge before 1.18) has no states; only values are told");
+  while (!states_.queue.empty()) states_.pop();
 }
 
 void Teller::not_told(const std::string& whom, const Status& status) {

@@ -13,7 +13,6 @@
 #include <chrono>
 #include <deque>
 #include <functional>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -68,8 +67,6 @@ class Teller {
     Lane* lane = nullptr;
     bool report = false;
     bool state = false;
-    std::uint64_t era = 0;
-    std::vector<std::string> fresh = {};  // properties whose first value it told
   };
 
   void queue(const Session& session);
@@ -79,14 +76,13 @@ class Teller {
   bool tell_state(const dmi::ObjectId& id);
   bool tell_report(const dmi::ObjectId& id);
   dmi::wire::Done done(Told told);
-  std::vector<std::string> fresh_of(const dmi::DeviceReport& report) const;
-  void tell_again(const Told& told, Session& session);
   std::vector<dmi::wire::BatchItem> gather(std::vector<Told>& told);
   void send(const std::vector<dmi::wire::BatchItem>& items, std::vector<Told> told);
   void beat();
   void answered(const Told& told, const base::Status& status);
   void answered_batch(const std::vector<Told>& told,
                       const base::Result<std::vector<base::Status>>& verdicts);
+  void states_unknown();
   void not_told(const std::string& whom, const base::Status& status);
 
   base::Loop& loop_;
@@ -103,11 +99,10 @@ class Teller {
   Lane reports_;  // calls with values, and batches
   Budget budget_;
   StockReport stock_;
-  int states_in_row_ = 0;  // calls with a state since one with values
-  // Properties a stock EdgeCore was told since the registration.
-  std::map<dmi::ObjectId, std::set<std::string>> told_once_;
-  std::size_t open_ = 0;   // batches without an answer
-  std::uint64_t era_ = 0;  // counts starts and stops: what an older stream says means nothing
+  bool states_known_ = true;  // false: an EdgeCore before 1.18, which has no call for them
+  int states_in_row_ = 0;     // calls with a state since one with values
+  std::size_t open_ = 0;      // batches without an answer
+  std::uint64_t era_ = 0;     // counts starts and stops: what an older stream says means nothing
   std::unique_ptr<dmi::wire::BatchStream> batches_;  // null: the edge core takes none
 };
 

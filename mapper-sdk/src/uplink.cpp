@@ -102,6 +102,7 @@ void Uplink::answered(base::Result<dmi::wire::Registration> answer) {
   base::log_info(cat("registered as ", settings_.info.name, " for ", settings_.info.protocol,
                      " at ", settings_.edgecore_sock, ": ", answer->devices.size(), " devices"));
   registered_ = true;
+  context_.loses_first = !answer->extended;
   fleet_.become(std::move(answer->models), std::move(answer->devices));
   for (const auto& [id, session] : fleet_.sessions()) {
     session->retell();

@@ -49,6 +49,15 @@ TEST(StockEncoding, TheRuleOfValuesAndNames) {
   EXPECT_FALSE(is_stock_name("temp in"));
 }
 
+TEST(StockEncoding, NamespacesThatAreFoundInTheTopicAreNotHeard) {
+  for (const char* space : {"dev", "device", "event", "events", "ice", "hw", "e", ""}) {
+    EXPECT_FALSE(is_stock_space(space)) << space;
+  }
+  for (const char* space : {"default", "devices", "plant-1", "hw2", "eventbus"}) {
+    EXPECT_TRUE(is_stock_space(space)) << space;
+  }
+}
+
 TEST(StockEncoding, LongTextsAreCutAndSaySo) {
   const std::string encoded = encode_stock(std::string(513, 'x'));
   EXPECT_EQ(encoded, "#:" + std::string(507, 'x') + "#..");

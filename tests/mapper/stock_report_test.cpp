@@ -63,6 +63,26 @@ TEST_F(StockReportTest, TheLogTellsOfADroppedPropertyOnce) {
   EXPECT_EQ(stock.counts().dropped, 5u);
 }
 
+TEST_F(StockReportTest, TheLogTellsOfACutValueOnce) {
+  ::testing::internal::CaptureStderr();
+  const dmi::DeviceReport report{{"default", "d"}, {twin("a", std::string(600, 'x'))}};
+  for (int i = 0; i < 5; ++i) stock.adapt(report);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("default/d: property a: its 600 bytes are cut"), std::string::npos) << log;
+  EXPECT_EQ(std::ranges::count(log, '\n'), 1) << log;
+}
+
+TEST_F(StockReportTest, TheLogTellsOfANamespaceThatIsNotHeardWhoseDevicesAreToldAllTheSame) {
+  ::testing::internal::CaptureStderr();
+  for (const char* device : {"d", "e"}) {
+    EXPECT_EQ(stock.adapt({{"dev", device}, {twin("a", "1")}}).twins.size(), 1u);
+  }
+  stock.adapt({{"default", "d"}, {twin("a", "1")}});
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("namespace dev: a stock EdgeCore drops"), std::string::npos) << log;
+  EXPECT_EQ(std::ranges::count(log, '\n'), 1) << log;
+}
+
 TEST_F(StockReportTest, UnknownStatesAreUnknown) {
   EXPECT_EQ(StockReport::state("online"), "online");
   EXPECT_EQ(StockReport::state("Offline"), "Offline");

@@ -75,6 +75,10 @@ class StockEdgeCore final : public v1beta1::DeviceManagerService::Service {
                                   const v1beta1::ReportDeviceStatesRequest* request,
                                   v1beta1::ReportDeviceStatesResponse*) override {
     const std::lock_guard lock(mutex_);
+    if (old_) {
+      ++calls_;
+      return {grpc::StatusCode::UNIMPLEMENTED, "unknown method ReportDeviceStates"};
+    }
     if (!granted()) return too_many(request->devicename());
     tales_.push_back({request->devicename(), "", request->state()});
     return grpc::Status::OK;
@@ -85,6 +89,11 @@ class StockEdgeCore final : public v1beta1::DeviceManagerService::Service {
     const std::lock_guard lock(mutex_);
     tokens_ = tokens;
     tales_.clear();
+  }
+  // From now on as KubeEdge 1.15 to 1.17, which have no call for states.
+  void become_old() {
+    const std::lock_guard lock(mutex_);
+    old_ = true;
   }
   // Devices d0 … that a registration answers.
   void hold(int devices) {
@@ -144,6 +153,7 @@ class StockEdgeCore final : public v1beta1::DeviceManagerService::Service {
   int calls_ = 0;  // of any kind, refused ones among them
   int refused_ = 0;
   int held_ = 0;
+  bool old_ = false;
   std::vector<Tale> tales_;
   std::map<std::string, v1beta1::Twin> twins_;
 };
@@ -273,6 +283,20 @@ TEST_F(StockTest, StatesDoNotSilenceValues) {
   EXPECT_LT(edge.devices(true).size(), 25u);
 }
 
+TEST_F(StockTest, AnEdgeCoreWithoutStatesIsNotAskedForLong) {
+  edge.become_old();
+  put_devices(30);
+  ASSERT_TRUE(until([&] { return edge.devices(false).size() == 30; }));
+  for (int i = 0; i < 30; ++i) devices[name(i)].reach(Status(Code::unavailable, "no route"));
+  ASSERT_TRUE(until([&] {
+    return uplink->fleet().find({"default", "d29"})->state() == "offline" &&
+           edge.values("a").size() >= 80;
+  }));
+  const auto states = edge.calls() - 1 - static_cast<int>(edge.tales().size());
+  EXPECT_GE(states, 1);
+  EXPECT_LE(states, static_cast<int>(Teller::max_calls));  // on their way together
+}
+
 TEST_F(StockTest, TheFirstValueOfAPropertyIsToldTwiceAndOthersOnce) {
   // Read so rarely that nothing is told only because it was not told for long.
   put_devices(1, 86'400'000);
@@ -287,6 +311,15 @@ TEST_F(StockTest, TheFirstValueOfAPropertyIsToldTwiceAndOthersOnce) {
     if (tale.device == "d0" && !tale.property.empty()) values.push_back(tale.text);
   }
   EXPECT_THAT(values, ElementsAre("0.5", "0.5", "1.5"));
+}
+
+TEST_F(StockTest, ADeviceThatIsMadeAnewIsToldTwiceAgain) {
+  // The cloud forgot the device's status with the device.
+  put_devices(1, 86'400'000);
+  ASSERT_TRUE(until([&] { return edge.values("a").size() == 2; }));
+  ASSERT_TRUE(uplink->fleet().remove({"default", "d0"}).ok());
+  put_devices(1, 86'400'000);
+  EXPECT_TRUE(until([&] { return edge.values("a").size() == 4; }));
 }
 
 TEST_F(StockTest, ForbiddenCharactersArriveEncodedAndLongTextsCut) {

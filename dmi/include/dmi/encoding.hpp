@@ -22,6 +22,10 @@ constexpr std::size_t max_stock_name = 128;  // characters of a property's name
 bool is_stock_text(std::string_view text);
 // Whether a stock EdgeCore takes this as the name of a property.
 bool is_stock_name(std::string_view name);
+// Whether a stock EdgeCore hears devices of this namespace. It looks for the name in
+// "$hw/events/device/NAMESPACE/…" and takes the first place, so that "dev", "event" or "hw" are
+// found where they are not meant.
+bool is_stock_space(std::string_view space);
 
 // The text as above; always is_stock_text(). Any bytes; in what is not UTF-8, a byte and up to
 // three continuation bytes after it count as a character.
