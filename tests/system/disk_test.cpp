@@ -1,12 +1,14 @@
 // devicetwin on a disk that is full, read-only, damaged or not its own: real file systems.
 #include <fcntl.h>
 #include <sched.h>
+#include <sqlite3.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
 
 #include "base/file.hpp"
 #include "system/fixture.hpp"
@@ -72,9 +74,16 @@ class DiskTest : public ::testing::Test {
             "--mqtt",
             "none"};
   }
-  void start(const fs::path& dir) {
+  // The same with an event bus.
+  static std::vector<std::string> arguments(const fs::path& dir, std::uint16_t broker) {
+    auto flags = arguments(dir);
+    flags.back() = cat("tcp://127.0.0.1:", broker);
+    return flags;
+  }
+  void start(const fs::path& dir) { start(dir, arguments(dir)); }
+  void start(const fs::path& dir, std::vector<std::string> flags) {
     kube_.reset();
-    devicetwin_ = std::make_unique<Process>(arguments(dir));
+    devicetwin_ = std::make_unique<Process>(std::move(flags));
     ASSERT_TRUE(devicetwin_->wait_for_output("ready: ")) << devicetwin_->output();
     kube_ = std::make_unique<KubeClient>(dir);
   }
@@ -112,6 +121,46 @@ class DiskTest : public ::testing::Test {
   std::string desired() {
     const Json device = kube_->get(cat(test_support::api, "devices/d")).body;
     return device["spec"]["properties"][0]["desired"]["value"];
+  }
+  // What a client is shown of the reported side.
+  std::string reported() {
+    const Json answer = kube_->get(cat(test_support::api, "devicestatuses/d")).body;
+    if (!answer.contains("status")) return "";
+    for (const Json& twin : answer["status"].value("twins", Json::array())) {
+      if (twin["propertyName"] == "note" && twin.contains("reported")) {
+        return twin["reported"].value("value", "");
+      }
+    }
+    return "";
+  }
+  // The reported side as it is in the file, read beside whoever has it open. "": cannot be read.
+  static std::string reported_on_disk(const fs::path& dir) {
+    sqlite3* db = nullptr;
+    sqlite3_stmt* rows = nullptr;
+    std::string value;
+    const std::string file = (dir / "devicetwin.db").string();
+    if (sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "SELECT actual FROM rows WHERE name='d' AND property='note'", -1,
+                           &rows, nullptr) == SQLITE_OK &&
+        sqlite3_step(rows) == SQLITE_ROW && sqlite3_column_text(rows, 0) != nullptr) {
+      value = reinterpret_cast<const char*>(sqlite3_column_text(rows, 0));
+    }
+    sqlite3_finalize(rows);
+    sqlite3_close(db);
+    return value;
+  }
+  // A folder that a devicetwin has lived in: the device, desired "kept", every file closed.
+  void live_in(const fs::path& dir) {
+    start(dir);
+    create_device();
+    ASSERT_EQ(desire("kept").status, 200);
+    ASSERT_EQ(devicetwin_->stop(), 0);
+  }
+  static bool moved_aside(const fs::path& dir, const std::string& name) {
+    for (const auto& entry : fs::directory_iterator(dir)) {
+      if (entry.path().filename().string().starts_with(cat(name, ".damaged-"))) return true;
+    }
+    return false;
   }
   // Long, and so that every one needs room.
   static std::string note(int number) { return cat(number, '-', std::string(50'000, 'n')); }
@@ -162,6 +211,40 @@ TEST_F(DiskTest, DeathOnAFullOneLosesNothingThatWasAcknowledged) {
   EXPECT_EQ(desired(), kept);
 }
 
+// Reports are never held up by the disk: they go on in memory, and what waits is written without
+// anybody asking for it.
+TEST_F(DiskTest, FullOneHoldsNoReportUpAndTheNewestIsWrittenWhenThereIsRoom) {
+  Disk disk;
+  if (const std::string why = disk.mount(); !why.empty()) GTEST_SKIP() << why;
+  test_support::Plane plane;  // for its broker, which is on another disk
+  plane.start_broker();
+  start(disk.path(), arguments(disk.path(), plane.broker_port()));
+  ASSERT_TRUE(devicetwin_->wait_for_output("connected to the MQTT broker"));
+  create_device();
+  const auto report = [&](const std::string& value) {
+    const Json twin = {{"twin", {{"note", {{"actual", {{"value", value}}}}}}}};
+    plane.publish("$hw/events/device/default/d/twin/update", dmi::to_text(twin));
+    return wait_until([&] { return reported() == value; });
+  };
+  ASSERT_TRUE(report("before")) << devicetwin_->output();
+  ASSERT_TRUE(wait_until([&] { return reported_on_disk(disk.path()) == "before"; }));
+  disk.fill();
+  bool refused = false;
+  for (int i = 1; i < 1000 && !refused; ++i) refused = desire(note(i)).status == 503;
+  ASSERT_TRUE(refused);
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(report(cat("full-", i, std::string(50'000, 'r')))) << "report " << i;
+  }
+  const std::string newest = cat("full-3", std::string(50'000, 'r'));
+  EXPECT_NE(reported_on_disk(disk.path()), newest) << "the disk was not full";
+  disk.free();
+  EXPECT_TRUE(wait_until([&] { return reported_on_disk(disk.path()) == newest; }))
+      << devicetwin_->output();
+  devicetwin_->kill();
+  start(disk.path());
+  EXPECT_EQ(reported(), newest);
+}
+
 TEST_F(DiskTest, ReadOnlyOneIsSaidAtTheStart) {
   Disk disk;
   if (const std::string why = disk.mount(); !why.empty()) GTEST_SKIP() << why;
@@ -180,20 +263,50 @@ TEST_F(DiskTest, DamagedFilesAreMovedAsideAndSaid) {
   for (const char* name : {"devicetwin.db", "history.db", "outbox.db"}) {
     const TempFolder folder;
     std::ofstream(folder.path() / name) << std::string(100'000, 'x');
-    auto flags = arguments(folder.path());
-    flags.resize(flags.size() - 2);  // with MQTT, for the outbox
-    flags.insert(flags.end(), {"--mqtt", "tcp://127.0.0.1:1"});
-    devicetwin_ = std::make_unique<Process>(flags);
+    devicetwin_ = std::make_unique<Process>(arguments(folder.path(), 1));  // MQTT for the outbox
     ASSERT_TRUE(devicetwin_->wait_for_output("ready: ")) << name << devicetwin_->output();
     EXPECT_NE(devicetwin_->output().find(cat(name, ".damaged-")), std::string::npos)
         << devicetwin_->output();
-    const bool aside = wait_until([&] {
-      for (const auto& entry : fs::directory_iterator(folder.path())) {
-        if (entry.path().filename().string().starts_with(cat(name, ".damaged-"))) return true;
-      }
-      return false;
-    });
-    EXPECT_TRUE(aside) << name;
+    EXPECT_TRUE(wait_until([&] { return moved_aside(folder.path(), name); })) << name;
+    EXPECT_EQ(devicetwin_->stop(), 0);
+  }
+}
+
+// A file that was ours, and then its disk wrote over a part of it or lost one.
+TEST_F(DiskTest, DamageInsideOfWhatWasOursIsMovedAsideAndAFreshOneServes) {
+  struct Damage {
+    const char* what;
+    std::function<void(const fs::path&)> do_to;
+  };
+  const auto overwrite = [](const fs::path& file, std::uintmax_t from, std::uintmax_t bytes) {
+    std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+    out.seekp(static_cast<std::streamoff>(from));
+    out << std::string(bytes, '\xa5');
+  };
+  const Damage damages[] = {
+      {"its head", [&](const fs::path& file) { overwrite(file, 0, 100); }},
+      {"all but its head",
+       [&](const fs::path& file) { overwrite(file, 4096, fs::file_size(file) - 4096); }},
+      {"its second half is gone",
+       [](const fs::path& file) { fs::resize_file(file, fs::file_size(file) / 2); }},
+      {"all but a piece of its head is gone",
+       [](const fs::path& file) { fs::resize_file(file, 50); }},
+      {"nothing is left", [](const fs::path& file) { fs::resize_file(file, 0); }},
+  };
+  for (const Damage& damage : damages) {
+    SCOPED_TRACE(damage.what);
+    const TempFolder folder;
+    live_in(folder.path());
+    damage.do_to(folder.path() / "devicetwin.db");
+    start(folder.path());
+    EXPECT_NE(devicetwin_->output().find("DATABASE DAMAGED: "), std::string::npos)
+        << devicetwin_->output();
+    EXPECT_NE(devicetwin_->output().find((folder.path() / "devicetwin.db.damaged-").string()),
+              std::string::npos)
+        << devicetwin_->output();
+    EXPECT_TRUE(moved_aside(folder.path(), "devicetwin.db"));
+    create_device();
+    EXPECT_EQ(desire("anew").status, 200);
     EXPECT_EQ(devicetwin_->stop(), 0);
   }
 }

@@ -21,6 +21,12 @@ constexpr int busy_ms = 2000;
 }  // namespace
 
 SQLite::Database open_sqlite(const std::filesystem::path& file, const SqliteOptions& options) {
+  // To SQLite a file of no bytes is a fresh one, and what it held would be gone without a word.
+  std::error_code error;
+  if (std::filesystem::exists(file, error) && std::filesystem::file_size(file, error) == 0) {
+    throw SQLite::Exception("empty: its end was lost, or the start that made it was killed",
+                            SQLITE_CORRUPT);
+  }
   SQLite::Database db(file.string(),
                       SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX, busy_ms);
   // Before the first table; later it does nothing.

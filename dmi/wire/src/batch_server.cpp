@@ -151,7 +151,8 @@ class BatchCall final : public Reactor {
         taken.reset();
       }
     };
-    auto once = std::make_shared<Once>(link_, taken);
+    // Not make_shared: clang 14, which fuzzes, has no aggregates in parentheses.
+    const std::shared_ptr<Once> once(new Once{link_, taken});
     return [once](const base::Result<std::vector<Status>>& result) { once->call(result); };
   }
 
