@@ -182,6 +182,10 @@ int Soak::run() {
     if (findings_ == 0) load_.next_round();
   }
   if (!memory_.empty()) table();
+  std::printf("\n%-32s %8s\n", "fault", "times");
+  for (const auto& [fault, times] : load_.struck()) {
+    std::printf("%-32s %8d\n", fault.c_str(), times);
+  }
   std::printf("%d rounds, seed %u: %s\n", rounds_, flags_.seed,
               findings_ == 0 ? "nothing was wrong" : cat(findings_, " things were wrong").c_str());
   return findings_ == 0 ? 0 : 1;

@@ -149,6 +149,16 @@ class DiskTest : public ::testing::Test {
     sqlite3_close(db);
     return value;
   }
+  // Of the running devicetwin, whose metrics kubectl reads; -1: it does not say.
+  static double failed_transactions(const fs::path& dir) {
+    const Outcome outcome =
+        test_support::run({test_support::find_program("kubectl"), "--kubeconfig",
+                           (dir / "kubeconfig").string(), "get", "--raw", "/metrics"},
+                          {{"HOME", dir.parent_path().string()}});
+    const std::string name = "\ndevicetwin_store_failed_total ";
+    const std::size_t at = outcome.output.find(name);
+    return at == std::string::npos ? -1 : std::stod(outcome.output.substr(at + name.size()));
+  }
   // A folder that a devicetwin has lived in: the device, desired "kept", every file closed.
   void live_in(const fs::path& dir) {
     start(dir);
@@ -232,10 +242,13 @@ TEST_F(DiskTest, FullOneHoldsNoReportUpAndTheNewestIsWrittenWhenThereIsRoom) {
   bool refused = false;
   for (int i = 1; i < 1000 && !refused; ++i) refused = desire(note(i)).status == 503;
   ASSERT_TRUE(refused);
-  for (int i = 1; i <= 3; ++i) {
-    EXPECT_TRUE(report(cat("full-", i, std::string(50'000, 'r')))) << "report " << i;
-  }
-  const std::string newest = cat("full-3", std::string(50'000, 'r'));
+  // Larger than what was refused, so that there is no room for them either.
+  const auto full = [](int i) { return cat("full-", i, std::string(60'000, 'r')); };
+  for (int i = 1; i <= 3; ++i) EXPECT_TRUE(report(full(i))) << "report " << i;
+  const std::string newest = full(3);
+  // The first failure may be of a transaction that had begun before the newest report.
+  const double before = failed_transactions(disk.path());
+  ASSERT_TRUE(wait_until([&] { return failed_transactions(disk.path()) >= before + 2; }));
   EXPECT_NE(reported_on_disk(disk.path()), newest) << "the disk was not full";
   disk.free();
   EXPECT_TRUE(wait_until([&] { return reported_on_disk(disk.path()) == newest; }))

@@ -146,6 +146,7 @@ void Load::kill_something() {
     case 0:
     case 1:
     case 2:
+      ++struck_["devicetwin killed"];
       recorder_.add(What::devicetwin_killed);
       plane_.devicetwin().kill();
       pause(200);
@@ -153,12 +154,14 @@ void Load::kill_something() {
       break;
     case 3:
     case 4:
+      ++struck_["mapper killed"];
       plane_.mapper().kill();
       recorder_.add(What::mapper_killed);
       pause(200);
       start_mapper();
       break;
     default:
+      ++struck_["broker killed"];
       recorder_.add(What::broker_killed);
       plane_.broker().kill();
       pause(settings_.long_faults ? 4000 : 300);
@@ -171,19 +174,23 @@ void Load::disturb() {
   switch (random_() % (settings_.long_faults ? 5 : 4)) {
     case 0:
     case 1:
+      ++struck_["setting turned at the device"];
       alpha_.turn(random_() % static_cast<unsigned>(settings_.settings), ++last_panel_value_);
       break;
     case 2:
+      ++struck_["answer of the device lost"];
       alpha_.lose_next_answer();
       break;
     case 3: {
       RecordingDevice& device = random_() % 2 == 0 ? alpha_ : beta_;
+      ++struck_["device dead"];
       device.die();
       pause(longest);
       device.revive();
       break;
     }
     default:
+      ++struck_["broker stopped"];
       plane_.broker().signal(SIGSTOP);
       pause(longest);
       plane_.broker().signal(SIGCONT);

@@ -49,6 +49,8 @@ class Load {
   std::string diagnosis();
   // "412 writes (398 accepted), 1200 sights, 380 actuations, 14 faults"
   std::string summary() const;
+  // How often strike() did what, over all rounds: "devicetwin killed" and the like.
+  const std::map<std::string, int>& struck() const { return struck_; }
 
  private:
   struct Client;
@@ -81,6 +83,7 @@ class Load {
   std::atomic<bool> stop_ = false;
   std::vector<std::thread> clients_;
   std::vector<End> ends_;
+  std::map<std::string, int> struck_;
 };
 
 }  // namespace system_test
