@@ -4,16 +4,20 @@
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 #include <retry.pb.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <future>
 
+#include "accept.hpp"
 #include "dmi/wire/dmi.hpp"
 #include "limit.hpp"
 #include "rpc.hpp"
@@ -33,7 +37,11 @@ class Manager : public ManagerHandler {
     caller_.set_value(caller);
     done(Registration());
   }
-  void report_status(const Caller&, DeviceReport, Done done) override { done(Status()); }
+  void report_status(const Caller& caller, DeviceReport report, Done done) override {
+    if (report.device.name != "held") return done(Status());
+    held = std::move(done);
+    caller_.set_value(caller);
+  }
   void report_state(const Caller&, ObjectId, std::string, Done done) override { done(Status()); }
   void report_batch(const Caller& caller, const std::string&, std::vector<BatchItem>,
                     BatchDone done) override {
@@ -46,6 +54,8 @@ class Manager : public ManagerHandler {
     EXPECT_EQ(future.wait_for(20s), std::future_status::ready);
     return future.get();
   }
+
+  Done held;  // of the report of that name; written before the caller is known
 
  private:
   std::promise<Caller> caller_;
@@ -71,6 +81,26 @@ class Accept : public ::testing::Test {
   std::unique_ptr<v1beta1::DeviceManagerService::Stub> stub() const {
     return v1beta1::DeviceManagerService::NewStub(
         grpc::CreateChannel(target_of(path()), grpc::InsecureChannelCredentials()));
+  }
+  // -1: nobody accepts there.
+  int connect_to_server() const {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path().c_str());
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+    ::close(fd);
+    return -1;
+  }
+  // Whether there is now a socket's file that nobody serves.
+  static bool leave_socket(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path.c_str());
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int failed = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    ::close(fd);
+    return failed == 0;
   }
   // Whether a process of another user, who is nobody here, is let in.
   bool nobody_gets_in() const {
@@ -208,6 +238,85 @@ TEST_F(Accept, ConnectionsThatEndLeaveNothing) {
   }
   EXPECT_TRUE(test_support::wait_until([&] { return server_->counters().connections == 2000; }));
   EXPECT_TRUE(test_support::wait_until([&] { return open_files() <= before + 2; }));
+}
+
+TEST_F(Accept, ConnectionsThatEndAreForgottenWithTheirNumber) {
+  auto acceptor = Acceptor::listen(path(), {});
+  ASSERT_TRUE(acceptor.ok()) << acceptor.status().text();
+  std::atomic<int> taken = 0;
+  std::atomic<int> highest = 0;
+  (*acceptor)->start([&](int fd) {
+    highest = std::max(highest.load(), fd);
+    ::close(fd);
+    ++taken;
+  });
+  for (int i = 0; i < 2000; ++i) {
+    const int fd = connect_to_server();
+    ASSERT_GE(fd, 0);
+    ASSERT_TRUE(test_support::wait_until([&] { return taken == i + 1; }));
+    ::close(fd);
+  }
+  (*acceptor)->stop();
+  int known = 0;
+  for (int fd = 0; fd <= highest; ++fd) {
+    if ((*acceptor)->caller_of("fd:" + std::to_string(fd)).pid != 0) ++known;
+  }
+  EXPECT_GE(known, 1);
+  EXPECT_LE(known, 8) << "one connection at a time, and what else this process opened meanwhile";
+}
+
+TEST_F(Accept, AStaleSocketIsReplacedInOneStep) {
+  // What a server that was killed leaves, and what one leaves that was killed while it started.
+  ASSERT_TRUE(leave_socket(path()));
+  ASSERT_TRUE(leave_socket(path() + "~"));
+  const int watch = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(::inotify_add_watch(watch, folder_.c_str(), IN_CREATE | IN_DELETE | IN_MOVED_TO), 0);
+  serve();
+  std::vector<std::uint32_t> seen;  // what happened to the socket's name
+  alignas(inotify_event) char events[16384];
+  const ssize_t size = ::read(watch, events, sizeof events);
+  ::close(watch);
+  for (ssize_t at = 0; at < size;) {
+    const auto* event = reinterpret_cast<const inotify_event*>(events + at);
+    if (std::string(event->name) == "dmi.sock") seen.push_back(event->mask);
+    at += static_cast<ssize_t>(sizeof *event + event->len);
+  }
+  EXPECT_EQ(seen, std::vector<std::uint32_t>{IN_MOVED_TO}) << "never deleted, never made anew";
+  EXPECT_FALSE(std::filesystem::exists(path() + "~"));
+  const int fd = connect_to_server();
+  EXPECT_GE(fd, 0);
+  ::close(fd);
+}
+
+// Not a test: the process that the next one kills.
+TEST(AcceptChild, DISABLED_ReportsAndWaits) {
+  const char* path = std::getenv("DMI_ACCEPT_SOCKET");
+  ASSERT_NE(path, nullptr);
+  const auto stub = v1beta1::DeviceManagerService::NewStub(
+      grpc::CreateChannel(target_of(path), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1beta1::ReportDeviceStatusRequest request;
+  request.set_devicename("held");
+  v1beta1::ReportDeviceStatusResponse response;
+  stub->ReportDeviceStatus(&context, request, &response);
+}
+
+TEST_F(Accept, AClientThatIsKilledAmidACallHurtsNobody) {
+  serve();
+  test_support::Process child({"/proc/self/exe", "--gtest_also_run_disabled_tests",
+                               "--gtest_filter=AcceptChild.DISABLED_ReportsAndWaits"},
+                              {{"DMI_ACCEPT_SOCKET", path()}});
+  EXPECT_EQ(manager_.wait_for_caller().pid, child.pid());
+  child.kill();
+  manager_.held(Status());  // nobody is there to read it
+  const auto client = stub();
+  grpc::ClientContext context;
+  v1beta1::ReportDeviceStatusRequest request;
+  request.set_devicename("d");
+  v1beta1::ReportDeviceStatusResponse response;
+  EXPECT_TRUE(client->ReportDeviceStatus(&context, request, &response).ok());
+  EXPECT_EQ(server_->counters().calls, 2u);
+  EXPECT_EQ(server_->counters().overflow, 0u);
 }
 
 TEST(LimitTest, HoldsASecondsCallsAndFillsAtTheRate) {

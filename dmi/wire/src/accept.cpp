@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
-#include "base/log.hpp"
 #include "base/text.hpp"
 
 namespace dmi::wire {
@@ -45,24 +45,41 @@ std::vector<std::uint32_t> groups_of(int fd, std::uint32_t primary) {
 }  // namespace
 
 base::Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& path, Allow allow) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0) return failed(path, "cannot make a socket");
   const int stop = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   std::unique_ptr<Acceptor> acceptor(new Acceptor(path, std::move(allow), socket, stop));
   if (stop < 0) return failed(path, "cannot make an eventfd");
-  const mode_t mode = acceptor->allow_.empty() ? 0660 : 0666;
-  ::unlink(path.c_str());
-  // On Linux the file that bind makes has the socket's mode, less the umask: never more than mode.
-  ::fchmod(socket, mode);
-  if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return failed(path, "cannot bind");
-  }
-  if (::chmod(path.c_str(), mode) != 0) return failed(path, "cannot chmod");
-  if (::listen(socket, backlog) != 0) return failed(path, "cannot listen");
+  if (Status wrong = acceptor->place(); !wrong.ok()) return wrong;
   return acceptor;
+}
+
+Status Acceptor::place() {
+  // Under another name until it has its mode and is listened to: whoever sees path can connect to
+  // it, and a file that was left there is replaced without a moment in which there is none. One
+  // character more, because a path may take 107 of the 108, and Linux needs no NUL at the end.
+  const std::string fresh = path_ + '~';
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, fresh.data(), fresh.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + fresh.size());
+  ::unlink(fresh.c_str());  // of one that was killed here; the lock is ours
+  if (::bind(socket_, reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    return failed(path_, "cannot bind");
+  }
+  const char* what = nullptr;
+  if (::chmod(fresh.c_str(), allow_.empty() ? 0660 : 0666) != 0) {
+    what = "cannot chmod";
+  } else if (::listen(socket_, backlog) != 0) {
+    what = "cannot listen";
+  } else if (::rename(fresh.c_str(), path_.c_str()) != 0) {
+    what = "cannot rename";
+  }
+  placed_ = what == nullptr;
+  if (placed_) return Status();
+  Status wrong = failed(path_, what);
+  ::unlink(fresh.c_str());
+  return wrong;
 }
 
 Acceptor::Acceptor(std::string path, Allow allow, int socket, int stop)
@@ -70,7 +87,7 @@ Acceptor::Acceptor(std::string path, Allow allow, int socket, int stop)
 
 Acceptor::~Acceptor() {
   stop();
-  ::unlink(path_.c_str());
+  if (placed_) ::unlink(path_.c_str());
   ::close(socket_);
   if (stop_ >= 0) ::close(stop_);
 }
@@ -108,12 +125,12 @@ void Acceptor::accept_one() {
   socklen_t size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
       !allow_.permits(peer.uid, groups_of(fd, peer.gid))) {
+    ++refused_;
     // Once and then seldom: who is refused tries again.
-    const std::uint64_t count = ++refused_;
-    if ((count & (count - 1)) == 0) {
-      base::log_warning(cat("socket ", path_, ": process ", peer.pid, " of user ", peer.uid,
-                            " is not on the allow list: refused (", count, " so far)"));
-    }
+    refusals_.warn(
+        std::chrono::steady_clock::now(), cat(path_, ' ', peer.uid),
+        cat("socket ", path_, ": process ", peer.pid, " of user ", peer.uid,
+            " is not on the allow list: refused; --dmi-allow ", peer.uid, " lets this user in"));
     ::close(fd);
     return;
   }

@@ -10,6 +10,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "base/log.hpp"
 #include "base/status.hpp"
 #include "dmi/wire/allow.hpp"
 #include "dmi/wire/dmi.hpp"
@@ -24,8 +25,9 @@ class Acceptor {
   // take gets the connected socket, non-blocking, and owns it; called on the acceptor's thread.
   using Take = std::function<void(int fd)>;
 
-  // Replaces a file that is there: who calls has made sure that nobody serves it. Mode 0660; with
-  // an allow list 0666, because then the list decides. unavailable: the system's reason.
+  // Replaces a file that is there, in one step: who calls has made sure that nobody serves it, and
+  // that path fits. Mode 0660; with an allow list 0666, because then the list decides. Makes path +
+  // "~" on the way. unavailable: the system's reason.
   static base::Result<std::unique_ptr<Acceptor>> listen(const std::string& path, Allow allow);
   ~Acceptor();  // stops; the file is gone
 
@@ -39,14 +41,17 @@ class Acceptor {
 
  private:
   Acceptor(std::string path, Allow allow, int socket, int stop);
+  base::Status place();
   void run();
   void accept_one();
 
   const std::string path_;
   const Allow allow_;
   const int socket_;
-  const int stop_;  // an eventfd
+  const int stop_;       // an eventfd
+  bool placed_ = false;  // the file at path_ is ours
   Take take_;
+  base::Repeats refusals_;  // of the acceptor's thread
   std::atomic<std::uint64_t> accepted_ = 0;
   std::atomic<std::uint64_t> refused_ = 0;
   mutable std::mutex mutex_;  // guards callers_: it is written here and read on gRPC's threads
