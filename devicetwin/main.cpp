@@ -39,6 +39,7 @@ struct Flags {
   std::uint16_t mqtt_port = 1883;
   std::string mqtt_version = "5";
   std::string mqtt_password_file;
+  std::vector<std::string> dmi_allow;
   std::vector<std::string> mqtt_topics;
   devicetwin::EventBus::Settings bus;
   std::uint64_t replay_quota = devicetwin::Outbox::default_quota_bytes;
@@ -111,15 +112,11 @@ int parse(int argc, char** argv, Flags& flags) {
       ->capture_default_str();
   app.add_option("--dmi-socket", flags.dmi_socket,
                  "where mappers register (default: DIR/dmi.sock)");
-  app.add_option("--dmi-allow",
+  app.add_option("--dmi-allow", flags.dmi_allow,
                  "USER, UID, @GROUP or @GID that may connect there, repeatable; "
                  "root and our own user always may (default: whom the socket's mode 0660 lets in)")
       ->allow_extra_args(false)
-      ->each([&flags](const std::string& who) {
-        if (const base::Status wrong = flags.dmi.serve.allow.add(who); !wrong.ok()) {
-          throw CLI::ValidationError("--dmi-allow", wrong.text());
-        }
-      });
+      ->check([&flags](const std::string& who) { return flags.dmi.serve.allow.add(who).text(); });
   app.add_option("--max-value", flags.max_value,
                  "bytes of a desired or reported value, at most 64KB")
       ->transform(CLI::AsSizeValue(false))
