@@ -31,6 +31,8 @@ if(TARGET devicetwin_core)
   fuzz_target(dmi_core devicetwin_dmilink dmi_wire dmi_proto GTest::gtest)
   target_include_directories(dmi_core_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
     ${PROJECT_SOURCE_DIR}/devicetwin/dmilink/src ${PROJECT_SOURCE_DIR}/dmi/wire/src)
+  fuzz_target(told devicetwin_core GTest::gtest)
+  target_include_directories(told_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   fuzz_target(stored devicetwin_store SQLite::SQLite3 GTest::gtest)
   target_include_directories(stored_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 endif()

@@ -1,6 +1,10 @@
 // Stands in for libFuzzer where the compiler has none (g++): feeds the kept corpus, and mutations
 // of it from a fixed seed, to LLVMFuzzerTestOneInput. So every ordinary and sanitizer run covers
 // the parsers; scripts/fuzz searches with libFuzzer itself.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +18,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 namespace {
 
 using Input = std::vector<std::uint8_t>;
+
+const Input* running = nullptr;
+
+// An input that breaks an invariant is left beside the program, to be kept in the corpus.
+void keep_input(int) {
+  const int file = open("crash-replay", O_CREAT | O_WRONLY | O_TRUNC, 0644);
+  if (file < 0 || write(file, running->data(), running->size()) < 0) return;
+  constexpr char said[] = "the input is in ./crash-replay\n";
+  if (write(STDERR_FILENO, said, sizeof said - 1) < 0) return;
+  close(file);
+}
+
+void run(const Input& input) {
+  running = &input;
+  LLVMFuzzerTestOneInput(input.data(), input.size());
+}
 
 Input mutate(Input input, std::mt19937& random) {
   const auto at = [&] { return static_cast<std::ptrdiff_t>(random() % (input.size() + 1)); };
@@ -45,15 +65,22 @@ int main(int argc, char** argv) {
   constexpr int mutations = 2000;  // of each file; about a second a target under ASan
   std::mt19937 random(20261122);
   int files = 0;
+  std::signal(SIGABRT, keep_input);
   for (int i = 1; i < argc; ++i) {
+    if (std::filesystem::is_regular_file(argv[i])) {  // one that was found, as it is
+      std::ifstream file(argv[i], std::ios::binary);
+      run(Input((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>()));
+      ++files;
+      continue;
+    }
     for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
       std::ifstream file(entry.path(), std::ios::binary);
       Input input((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-      LLVMFuzzerTestOneInput(input.data(), input.size());
+      run(input);
       if (input.empty()) input.push_back(0);
       for (int round = 0; round < mutations; ++round) {
         const Input mutated = mutate(input, random);
-        LLVMFuzzerTestOneInput(mutated.data(), mutated.size());
+        run(mutated);
       }
       ++files;
     }

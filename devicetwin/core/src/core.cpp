@@ -3,140 +3,64 @@
 #include <algorithm>
 #include <cassert>
 
+#include "adoption.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "dmi/crd.hpp"
-#include "impl.hpp"
+#include "objects.hpp"
+#include "pacing.hpp"
+#include "rows.hpp"
+#include "status.hpp"
+#include "twins.hpp"
 
 namespace devicetwin {
 
 using base::cat;
-using base::Code;
 using base::Status;
 using dmi::Json;
 using dmi::ObjectId;
 
-namespace {
-// Versions are reserved on disk ahead of their use, so that a number that a client saw never means
-// something else after a crash. Half a block is far more than a second's changes.
-constexpr std::uint64_t version_block = 1u << 17;
-}  // namespace
+struct Core::Impl {
+  Impl(base::Loop& loop, Journal& journal)
+      : state(loop, journal), turns(state, [this](const Key& key, Line line, const Status& disk) {
+          adoption.settle(key, std::move(line), disk);
+        }) {}
 
-std::uint64_t Core::Impl::next_version() {
-  ++core.version_;
-  if (core.version_ + version_block / 2 > reserved_version) {
-    reserved_version = core.version_ + version_block;
-    journal.put_version(reserved_version);
-  }
-  return core.version_;
-}
-
-const base::Status& Core::Impl::refused(const base::Status& why) {
-  switch (why.code()) {
-    case base::Code::not_found:
-      ++counters.not_found;
-      break;
-    case base::Code::conflict:
-      ++counters.conflict;
-      break;
-    case base::Code::unavailable:
-      ++counters.limit;
-      break;
-    default:
-      ++counters.invalid;
-  }
-  return why;
-}
-
-Status Core::Impl::disk_failed(const base::Status& disk) {
-  ++counters.disk;
-  return base::Status(base::Code::unavailable, cat("disk: ", disk.text()));
-}
-
-void Core::Impl::tell(Change change) {
-  ++counters.changes;
-  counters.rows += change.rows.size();
-  untold.push_back(std::move(change));
-  if (telling) return;
-  telling = true;
-  while (!untold.empty()) {
-    const Change next = std::move(untold.front());
-    untold.pop_front();
-    for (Outlet* outlet : outlets) outlet->changed(next);
-  }
-  telling = false;
-}
-
-void Core::Impl::tell_in_order(Change change) {
-  if (!pending.contains(Key(Kind::device, change.id))) return tell(std::move(change));
-  journal.flush([this, life = std::weak_ptr(alive), change = std::move(change)](auto) {
-    if (!life.expired()) tell(change);
-  });
-}
-
-void Core::when_on_disk(std::function<void(Status)> shown) {
-  if (impl_->on_their_way == 0) return shown(Status());
-  impl_->journal.flush([life = std::weak_ptr(impl_->alive), shown = std::move(shown)](Status disk) {
-    if (life.expired()) return;
-    shown(disk.ok() ? disk : Status(Code::unavailable, cat("disk: ", disk.text())));
-  });
-}
-
-void Core::set_max_value_bytes(std::size_t bytes) {
-  max_value_bytes_ = std::min(bytes, dmi::max_value_bytes);
-}
+  State state;
+  Turns turns;
+  ReportWriter reports{state, turns};
+  Adoption adoption{state, turns, reports};
+  Objects objects{state, turns};
+  TwinVerbs twins{state, turns, objects, reports, adoption};
+};
 
 Core::Core(base::Loop& loop, Journal& journal, std::string node)
-    : loop_(loop), node_(std::move(node)), impl_(std::make_unique<Impl>(*this, journal)) {}
+    : loop_(loop), node_(std::move(node)), impl_(std::make_unique<Impl>(loop, journal)) {}
 
-Core::~Core() {
-  if (!impl_->dirty.empty()) impl_->write_reports();
+Core::~Core() { impl_->state.versions.close(); }
+
+void Core::set_max_value_bytes(std::size_t bytes) {
+  impl_->state.max_value_bytes = std::min(bytes, dmi::max_value_bytes);
 }
 
-void Core::Impl::touch(DeviceEntry& entry, RowTable::Row& row) {
-  row.dirty = true;
-  if (std::exchange(entry.rows.dirty, true)) return;
-  dirty.push_back(entry.object.id);
-  if (!writing_reports && !report_timer.running())
-    report_timer.start(report_window, [this] { write_reports(); });
-}
-
-// The next window begins when the disk has this one, and the longer that took the later it ends:
-// rows that change meanwhile cost nothing more, and a slow disk is left a third of its time.
-void Core::Impl::write_reports() {
-  for (const ObjectId& id : std::exchange(dirty, {})) {
-    const auto found = devices.find(id);
-    if (found == devices.end() || !std::exchange(found->second.rows.dirty, false)) continue;
-    std::vector<TwinRow> rows;
-    for (RowTable::Row& row : found->second.rows.rows) {
-      if (std::exchange(row.dirty, false)) rows.push_back(found->second.rows.unpack(row));
-    }
-    journal.put_rows(id, std::move(rows));
-  }
-  writing_reports = true;
-  const base::SteadyTime began = core.loop_.now();
-  journal.flush([this, life = std::weak_ptr(alive), began](const base::Status&) {
-    if (life.expired()) return;
-    writing_reports = false;
-    const base::Duration rest = std::clamp<base::Duration>(2 * (core.loop_.now() - began),
-                                                           report_window, most_report_window);
-    if (!dirty.empty()) report_timer.start(rest, [this] { write_reports(); });
-  });
-}
-
-void Core::add_outlet(Outlet& outlet) { impl_->outlets.push_back(&outlet); }
+void Core::add_outlet(Outlet& outlet) { impl_->state.telling.add(outlet); }
 
 void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, TwinRow>> rows,
                 std::vector<std::pair<ObjectId, DeviceState>> states, std::uint64_t version) {
-  assert(impl_->devices.empty() && impl_->models.empty());
-  version_ = version;
-  for (const Object& object : objects) version_ = std::max(version_, object.version);
+  State& state = impl_->state;
+  assert(state.devices.empty() && state.models.empty());
+  std::uint64_t seen = 0;
+  for (const Object& object : objects) seen = std::max(seen, object.version);
+  state.versions.load(version, seen);
   // Models first: devices take their types from them.
   std::stable_sort(objects.begin(), objects.end(), [](const Object& a, const Object& b) {
     return a.kind == Kind::device_model && b.kind != Kind::device_model;
   });
-  for (auto& [id, row] : rows) impl_->entry(id).rows.put(row);
-  for (auto& [id, state] : states) impl_->entry(id).state = std::move(state);
+  const auto entry_of = [&state](const ObjectId& id) -> DeviceEntry& {
+    return state.devices.try_emplace(id, state.names).first->second;
+  };
+  for (auto& [id, row] : rows) entry_of(id).rows.put(row);
+  for (auto& [id, device_state] : states) entry_of(id).state = std::move(device_state);
   for (Object& object : objects) {
     const Json json = Json::parse(object.text.str(), nullptr, false);
     if (!json.is_object() || !json.contains("metadata")) {
@@ -145,35 +69,86 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
       continue;
     }
     if (object.kind == Kind::device_model) {
-      const auto model = dmi::model_from_json(json);
-      ModelEntry& entry = impl_->models[object.id];
-      if (model) {
-        for (const auto& property : model->properties) {
-          entry.types[property.name] = row_type(property.type);
-        }
-        entry.paces = paces_of(*model);
-      }
-      entry.object = std::move(object);
+      const ObjectId id = object.id;
+      state.models[id] = model_entry(std::move(object));
       continue;
     }
-    DeviceEntry& entry = impl_->entry(object.id);
+    DeviceEntry& entry = entry_of(object.id);
     entry.created = json["metadata"].value("creationTimestamp", "");
     entry.pinned_mapper = pinned_mapper_of(json);
-    entry.status_version = version_;
+    entry.status_version = state.versions.now();
     entry.object = std::move(object);
     // A crash between the object and its rows cannot be: they are one transaction. Following the
     // spec again costs little and also heals rows of a database that was edited by hand.
-    if (const auto device = dmi::device_from_json(json))
-      (void)impl_->follow_spec(entry, *device, Origin::self);
-    impl_->follow_model(entry);
+    if (const auto device = dmi::device_from_json(json)) {
+      (void)follow_spec(state, entry, *device, Origin::self);
+      const auto model = state.models.find(entry.model);
+      Pacing::follow(entry.paces,
+                     pace_rules(*device, model == state.models.end() ? nullptr : &model->second));
+    }
+    follow_model(state, entry);
   }
-  std::erase_if(impl_->devices, [](const auto& entry) { return !entry.second.object.text; });
-  impl_->next_version();
+  std::erase_if(state.devices, [](const auto& entry) { return !entry.second.object.text; });
+  state.versions.next();
 }
+
+// ---- verbs ----
+
+bool Core::in_turn(Kind kind, const ObjectId& id, std::function<void()> task) {
+  assert(loop_.here() && kind != Kind::device_status);
+  return impl_->turns.run(Key(kind, id), std::move(task));
+}
+
+const Object* Core::newest(Kind kind, const ObjectId& id) const {
+  return impl_->turns.newest(Key(kind, id));
+}
+
+void Core::create(Kind kind, Json object, Origin origin, Done done) {
+  assert(loop_.here() && kind != Kind::device_status);
+  ++impl_->state.counters.objects;
+  impl_->objects.create(kind, std::move(object), origin, std::move(done));
+}
+
+void Core::update(Kind kind, Json object, std::uint64_t expected_version, Origin origin,
+                  Done done) {
+  assert(loop_.here() && kind != Kind::device_status);
+  ++impl_->state.counters.objects;
+  impl_->objects.update(kind, std::move(object), expected_version, origin, std::move(done));
+}
+
+void Core::remove(Kind kind, const ObjectId& id, Origin origin, Done done) {
+  assert(loop_.here() && kind != Kind::device_status);
+  ++impl_->state.counters.objects;
+  impl_->objects.remove(kind, id, origin, std::move(done));
+}
+
+void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
+                       std::function<void(base::Result<Applied>)> done) {
+  assert(loop_.here());
+  impl_->twins.update(device, std::move(update), origin, std::move(done));
+}
+
+void Core::update_state(const ObjectId& device, std::string state, Origin origin,
+                        const std::function<void(Status)>& done) {
+  assert(loop_.here());
+  // Answered first: who asked is told by that, and listeners after him.
+  const Telling::Hold hold(impl_->state.telling);
+  done(impl_->twins.update_state(device, std::move(state), origin));
+}
+
+void Core::set_waiting(const ObjectId& device, const std::string& reason) {
+  assert(loop_.here());
+  impl_->twins.set_waiting(device, reason);
+}
+
+// ---- what is shown ----
+
+std::uint64_t Core::version() const { return impl_->state.versions.now(); }
+std::uint64_t Core::shown_version() const { return impl_->turns.shown_version(); }
 
 const Object* Core::find(Kind kind, const ObjectId& id) const {
   assert(kind != Kind::device_status);
-  return impl_->find(Key(kind, id));
+  return impl_->state.find(Key(kind, id));
 }
 
 std::vector<const Object*> Core::list(Kind kind, std::string_view space) const {
@@ -187,28 +162,33 @@ std::vector<const Object*> Core::list(Kind kind, std::string_view space) const {
     }
   };
   if (kind == Kind::device) {
-    collect(impl_->devices);
+    collect(impl_->state.devices);
   } else {
-    collect(impl_->models);
+    collect(impl_->state.models);
   }
   return objects;
 }
 
 std::optional<Twins> Core::rows(const ObjectId& device) const {
-  const auto found = impl_->devices.find(device);
-  if (found == impl_->devices.end()) return std::nullopt;
+  const auto found = impl_->state.devices.find(device);
+  if (found == impl_->state.devices.end()) return std::nullopt;
   return Twins(found->second.rows);
 }
 
 const DeviceState* Core::state(const ObjectId& device) const {
-  const auto found = impl_->devices.find(device);
-  return found == impl_->devices.end() ? nullptr : &found->second.state;
+  const auto found = impl_->state.devices.find(device);
+  return found == impl_->state.devices.end() ? nullptr : &found->second.state;
+}
+
+std::optional<Json> Core::status_object(const ObjectId& device) const {
+  const DeviceEntry* entry = impl_->state.device(device);
+  return entry == nullptr ? std::nullopt : std::optional(status_json(*entry));
 }
 
 Core::Assignment Core::assignment(std::string_view protocol) const {
   Assignment assignment;
   std::map<ObjectId, bool> models;
-  for (const auto& [id, entry] : impl_->devices) {
+  for (const auto& [id, entry] : impl_->state.devices) {
     if (entry.protocol != protocol) continue;
     auto device = merged_device(id);
     if (!device) continue;
@@ -222,15 +202,15 @@ Core::Assignment Core::assignment(std::string_view protocol) const {
 }
 
 std::optional<dmi::Device> Core::merged_device(const ObjectId& id) const {
-  const Object* object = impl_->find_durable(Key(Kind::device, id));
+  const Object* object = impl_->state.find(Key(Kind::device, id));
   if (object == nullptr) return std::nullopt;
   auto device = dmi::device_from_json(parse_own(object->text));
   if (!device) return std::nullopt;
   const auto defaults = model({id.space, device->model});
   if (!defaults) return std::nullopt;
   dmi::Device merged = dmi::merge_defaults(std::move(*device), *defaults);
-  const auto known = impl_->devices.find(id);
-  if (known == impl_->devices.end()) return merged;
+  const auto known = impl_->state.devices.find(id);
+  if (known == impl_->state.devices.end()) return merged;
   for (const RowTable::Row& row : known->second.rows.rows) {
     if (!row.alive() || !row.rare || row.rare->observed_ms == 0) continue;
     merged.observed[std::string(row.name.view())] = {
@@ -241,7 +221,7 @@ std::optional<dmi::Device> Core::merged_device(const ObjectId& id) const {
 }
 
 std::optional<dmi::DeviceModel> Core::model(const ObjectId& id) const {
-  const Object* object = impl_->find_durable(Key(Kind::device_model, id));
+  const Object* object = impl_->state.find(Key(Kind::device_model, id));
   if (object == nullptr) return std::nullopt;
   auto model = dmi::model_from_json(parse_own(object->text));
   if (!model) return std::nullopt;
@@ -250,7 +230,7 @@ std::optional<dmi::DeviceModel> Core::model(const ObjectId& id) const {
 
 std::vector<ObjectId> Core::devices_of_model(const ObjectId& model) const {
   std::vector<ObjectId> ids;
-  for (const auto& [id, entry] : impl_->devices) {
+  for (const auto& [id, entry] : impl_->state.devices) {
     if (entry.model == model) ids.push_back(id);
   }
   return ids;
@@ -258,28 +238,28 @@ std::vector<ObjectId> Core::devices_of_model(const ObjectId& model) const {
 
 std::vector<ObjectId> Core::devices_of_protocol(std::string_view protocol) const {
   std::vector<ObjectId> ids;
-  for (const auto& [id, entry] : impl_->devices) {
+  for (const auto& [id, entry] : impl_->state.devices) {
     if (entry.protocol == protocol) ids.push_back(id);
   }
   return ids;
 }
 
-const Core::Counters& Core::counters() const { return impl_->counters; }
+const Core::Counters& Core::counters() const { return impl_->state.counters; }
 
 std::size_t Core::twins() const {
   std::size_t twins = 0;
-  for (const auto& [id, entry] : impl_->devices) twins += entry.rows.existing();
+  for (const auto& [id, entry] : impl_->state.devices) twins += entry.rows.existing();
   return twins;
 }
 
 std::string Core::protocol_of(const ObjectId& device) const {
-  const auto found = impl_->devices.find(device);
-  return found == impl_->devices.end() ? "" : found->second.protocol;
+  const auto found = impl_->state.devices.find(device);
+  return found == impl_->state.devices.end() ? "" : found->second.protocol;
 }
 
 std::string Core::pinned_mapper(const ObjectId& device) const {
-  const auto found = impl_->devices.find(device);
-  return found == impl_->devices.end() ? "" : found->second.pinned_mapper;
+  const auto found = impl_->state.devices.find(device);
+  return found == impl_->state.devices.end() ? "" : found->second.pinned_mapper;
 }
 
 }  // namespace devicetwin

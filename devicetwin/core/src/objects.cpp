@@ -1,9 +1,11 @@
-// The verbs on objects: decide in memory, write, answer when it is on disk, then tell.
+#include "objects.hpp"
+
 #include <cassert>
 
 #include "base/text.hpp"
 #include "dmi/crd.hpp"
-#include "impl.hpp"
+#include "pacing.hpp"
+#include "rows.hpp"
 
 namespace devicetwin {
 
@@ -97,101 +99,61 @@ Json parse_own(const Text& text) {
   return json;
 }
 
-const Object* Core::Impl::find(const Key& key) const {
-  if (key.first == Kind::device) {
-    const auto found = devices.find(key.second);
-    return found == devices.end() ? nullptr : &found->second.object;
+ModelEntry model_entry(Object object) {
+  ModelEntry entry;
+  const auto model = dmi::model_from_json(parse_own(object.text));
+  entry.object = std::move(object);
+  if (!model) return entry;
+  for (const auto& property : model->properties) {
+    entry.types[property.name] = row_type(property.type);
   }
-  const auto found = models.find(key.second);
-  return found == models.end() ? nullptr : &found->second.object;
+  entry.paces = paces_of(*model);
+  return entry;
 }
 
-const Object* Core::Impl::find_durable(const Key& key) const {
-  const auto found = pending.find(key);
-  if (found == pending.end()) return find(key);
-  return found->second.durable ? &*found->second.durable : nullptr;
-}
-
-Status Core::Impl::check_new(Kind kind, const ObjectId& id) const {
-  if (find(Key(kind, id)) != nullptr) {
+Status Objects::check_new(const Key& key) const {
+  const auto& [kind, id] = key;
+  if (turns_.newest(key) != nullptr) {
     return Status(Code::conflict, cat(word(kind), " ", id.to_string(), " exists already"));
   }
-  const std::size_t count = kind == Kind::device ? devices.size() : models.size();
-  const std::size_t most = kind == Kind::device ? max_devices : max_models;
+  const std::size_t count =
+      turns_.coming(kind) + (kind == Kind::device ? state_.devices.size() : state_.models.size());
+  const std::size_t most = kind == Kind::device ? Core::max_devices : Core::max_models;
   if (count < most) return Status();
   return Status(Code::unavailable, cat(word(kind), " ", id.to_string(), ": there are ", count,
                                        " already, the limit of this node"));
 }
 
-void Core::Impl::begin(const Key& key) {
-  const auto [entry, first] = pending.try_emplace(key);
-  if (first) {
-    if (const Object* object = find(key)) entry->second.durable = *object;
-  }
-  ++entry->second.in_flight;
+Status Objects::too_many_wait(const Key& key) {
+  return Status(Code::unavailable,
+                cat(word(key.first), " ", key.second.to_string(), ": ", Core::max_waiting,
+                    " changes of it wait for the disk already"));
 }
 
-void Core::Impl::commit(const Key& key, std::vector<Change> changes, Object after, Done done) {
-  const bool gone = changes.front().what == Change::What::deleted;
-  ++on_their_way;
-  journal.flush([this, life = std::weak_ptr(alive), key, changes = std::move(changes),
-                 after = std::move(after), done = std::move(done), gone](Status disk) {
-    if (life.expired()) return;
-    --on_their_way;
-    settle(key, disk, gone ? std::nullopt : std::optional(after));
-    if (!disk.ok()) return done(disk_failed(disk));
+std::function<void(const Status&)> Objects::answer(Object after, Core::Done done) {
+  return [this, after = std::move(after), done = std::move(done)](const Status& disk) {
+    if (!disk.ok()) return done(state_.disk_failed(disk));
     done(after);
-    for (const Change& change : changes) tell(change);
-  });
+  };
 }
 
-void Core::Impl::settle(const Key& key, const Status& disk, std::optional<Object> after) {
-  const auto found = pending.find(key);
-  assert(found != pending.end());
-  if (disk.ok()) found->second.durable = std::move(after);
-  if (--found->second.in_flight > 0) return;
-  Pending last = std::move(found->second);
-  pending.erase(found);
-  if (!disk.ok()) revert(key, std::move(last));
+DeviceBody& Objects::stage(const ObjectId& id) {
+  Line& line = turns_.line(Key(Kind::device, id));
+  if (line.device) return *line.device;
+  const DeviceEntry* shown = line.renewed ? nullptr : state_.device(id);
+  line.device = shown == nullptr ? DeviceBody(state_.names) : shown->copy();
+  line.device->object.id = id;
+  line.gone = false;
+  return *line.device;
 }
 
-// The newest verb of an object failed, and none is on its way: memory becomes what the disk holds.
-void Core::Impl::revert(const Key& key, Pending was) {
+void Objects::put(const Key& key, Json object, Origin origin, StagedVerb& verb) {
   const auto& [kind, id] = key;
-  if (kind == Kind::device_model) {
-    models.erase(id);
-    if (was.durable) {
-      (void)put_model(id, parse_own(was.durable->text), *was.durable, Change());
-    }
-    follow_model_change(id, Origin::self);
-    return;
-  }
-  if (!was.durable) {
-    devices.erase(id);
-    journal.delete_twins(id);
-    return;
-  }
-  if (was.removed) devices.insert_or_assign(id, std::move(*was.removed));
-  (void)put_device(id, parse_own(was.durable->text), *was.durable, Change());
-  write_twins(entry(id));
-}
-
-void Core::Impl::write_twins(DeviceEntry& entry) {
-  for (RowTable::Row& row : entry.rows.rows) {
-    row.dirty = false;
-    if (row.exists) journal.put_row(entry.object.id, entry.rows.unpack(row));
-  }
-  entry.rows.dirty = false;
-  journal.put_state(entry.object.id, entry.state);
-}
-
-Result<std::vector<Change>> Core::Impl::put(Kind kind, const ObjectId& id, Json object,
-                                            Origin origin) {
-  const Object* before = find(Key(kind, id));
+  const Object* before = turns_.newest(key);
   Change change{.what = before == nullptr ? Change::What::added : Change::What::modified,
                 .kind = kind,
                 .id = id,
-                .version = next_version(),
+                .version = state_.versions.next(),
                 .origin = origin,
                 .spec_changed = true};
   object["apiVersion"] = dmi::api_version;
@@ -200,7 +162,7 @@ Result<std::vector<Change>> Core::Impl::put(Kind kind, const ObjectId& id, Json 
   Object stored{kind, id, "", change.version, nullptr};
   if (before == nullptr) {
     stored.uid = base::uuid();
-    set_metadata(object, stored.uid, base::to_rfc3339(core.loop_.wall()), 1, stored.version);
+    set_metadata(object, stored.uid, base::to_rfc3339(state_.loop.wall()), 1, stored.version);
   } else {
     const Json old = parse_own(before->text);
     change.before = before->text;
@@ -211,136 +173,119 @@ Result<std::vector<Change>> Core::Impl::put(Kind kind, const ObjectId& id, Json 
   }
   stored.text = text_of(object);
   change.after = stored.text;
-  begin(Key(kind, id));
-  journal.put_object(stored);
-  return kind == Kind::device ? put_device(id, object, std::move(stored), std::move(change))
-                              : put_model(id, object, std::move(stored), std::move(change));
+  Line& line = turns_.line(key);
+  if (line.first_version == 0) line.first_version = change.version;
+  state_.journal.put_object(stored);
+  verb.origin = origin;
+  verb.change = std::move(change);
+  if (kind == Kind::device) return put_device(std::move(stored), object, verb);
+  line.model = std::move(stored);
+  line.gone = false;
 }
 
-Result<std::vector<Change>> Core::Impl::put_device(const ObjectId& id, const Json& object,
-                                                   Object stored, Change change) {
+void Objects::put_device(Object stored, const Json& object, StagedVerb& verb) {
   const auto device = dmi::device_from_json(object);
-  if (!device) return device.status();
-  DeviceEntry& entry = this->entry(id);
-  entry.object = std::move(stored);
-  entry.created = object["metadata"].value("creationTimestamp", "");
-  entry.pinned_mapper = pinned_mapper_of(object);
-  const Origin origin = change.origin;
-  const bool added = change.what == Change::What::added;
-  std::vector<Change> changes{std::move(change)};
-  auto rows = follow_spec(entry, *device, origin);
-  for (const auto& row : rows) journal.put_row(id, row.after);
-  const bool waiting_changed = follow_model(entry);
-  if (added || waiting_changed || !rows.empty()) {
-    changes.push_back(status_change(entry, std::move(rows), origin));
-    if (added) changes.back().what = Change::What::added;
-    changes.back().state_changed = waiting_changed;
-  }
-  return changes;
+  assert(device.ok());  // what could be wrong was checked
+  const ObjectId id = stored.id;
+  DeviceBody& body = stage(id);
+  body.object = std::move(stored);
+  body.created = object["metadata"].value("creationTimestamp", "");
+  body.pinned_mapper = pinned_mapper_of(object);
+  Followed followed = follow_spec(state_, body, *device, verb.origin);
+  verb.moved = followed.moved;
+  std::vector<TwinRow> rows;
+  for (Change::Row& row : followed.rows) rows.push_back(std::move(row.after));
+  put_rows(id, std::move(rows), verb);
+  const auto model = state_.models.find(body.model);
+  turns_.line(Key(Kind::device, id)).paces =
+      pace_rules(*device, model == state_.models.end() ? nullptr : &model->second);
 }
 
-Result<std::vector<Change>> Core::Impl::put_model(const ObjectId& id, const Json& object,
-                                                  Object stored, Change change) {
-  const auto model = dmi::model_from_json(object);
-  if (!model) return model.status();
-  ModelEntry& entry = models[id];
-  entry.object = std::move(stored);
-  entry.types.clear();
-  for (const auto& property : model->properties) {
-    entry.types[property.name] = row_type(property.type);
+void Objects::put_rows(const ObjectId& id, std::vector<TwinRow> rows, StagedVerb& verb) {
+  Line& line = turns_.line(Key(Kind::device, id));
+  for (TwinRow& row : rows) {
+    state_.journal.put_row(id, row);
+    ++line.touched[row.name];
+    verb.rows.push_back(std::move(row));
   }
-  entry.paces = paces_of(*model);
-  const Origin origin = change.origin;
-  std::vector<Change> changes{std::move(change)};
-  for (Change& follower : follow_model_change(id, origin)) changes.push_back(std::move(follower));
-  return changes;
 }
 
-void Core::create(Kind kind, Json object, Origin origin, Done done) {
-  assert(loop_.here() && kind != Kind::device_status);
-  ++impl_->counters.objects;
+void Objects::create(Kind kind, Json object, Origin origin, Core::Done done) {
   const auto id = id_of(object);
-  if (!id) return done(impl_->refused(id.status()));
-  if (const Status status = check_fields(kind, object, max_value_bytes_); !status.ok())
-    return done(impl_->refused(status));
-  if (const Status status = impl_->check_new(kind, *id); !status.ok())
-    return done(impl_->refused(status));
-  auto changes = impl_->put(kind, *id, std::move(object), origin);
-  assert(changes.ok());  // what could be wrong was checked
+  if (!id) return done(state_.refused(id.status()));
+  if (const Status status = check_fields(kind, object, state_.max_value_bytes); !status.ok())
+    return done(state_.refused(status));
   const Key key(kind, *id);
-  impl_->commit(key, std::move(*changes), *impl_->find(key), std::move(done));
+  auto decide = [=, this, object = std::move(object)]() mutable {
+    if (const Status status = check_new(key); !status.ok()) return done(state_.refused(status));
+    StagedVerb verb;
+    put(key, std::move(object), origin, verb);
+    verb.done = answer(*turns_.newest(key), done);
+    turns_.line(key).verbs.push_back(std::move(verb));
+  };
+  if (!turns_.run(key, std::move(decide))) done(state_.refused(too_many_wait(key)));
 }
 
-void Core::update(Kind kind, Json object, std::uint64_t expected_version, Origin origin,
-                  Done done) {
-  assert(loop_.here() && kind != Kind::device_status);
-  ++impl_->counters.objects;
+void Objects::update(Kind kind, Json object, std::uint64_t expected_version, Origin origin,
+                     Core::Done done) {
   const auto id = id_of(object);
-  if (!id) return done(impl_->refused(id.status()));
+  if (!id) return done(state_.refused(id.status()));
   const Key key(kind, *id);
-  const Object* before = impl_->find(key);
-  if (before == nullptr) {
-    return done(impl_->refused(
-        Status(Code::not_found, cat(word(kind), " ", id->to_string(), " is not there"))));
-  }
-  if (expected_version != 0 && expected_version != before->version) {
-    return done(impl_->refused(Status(
-        Code::conflict, cat(word(kind), " ", id->to_string(), " was changed meanwhile: version ",
-                            before->version, " is there, ", expected_version, " was expected"))));
-  }
-  if (const Status status = check_fields(kind, object, max_value_bytes_); !status.ok())
-    return done(impl_->refused(status));
-  object["metadata"]["namespace"] = id->space;
-  if (same_but_metadata_of_server(parse_own(before->text), object)) {
-    // What it is equal to may still be on its way: done means on disk here too.
-    return impl_->journal.flush([impl = impl_.get(), life = std::weak_ptr(impl_->alive),
-                                 done = std::move(done), same = *before](Status disk) {
-      if (life.expired()) return;
-      if (!disk.ok()) return done(impl->disk_failed(disk));
-      done(same);
-    });
-  }
-  auto changes = impl_->put(kind, *id, std::move(object), origin);
-  assert(changes.ok());
-  impl_->commit(key, std::move(*changes), *impl_->find(key), std::move(done));
-}
-
-void Core::remove(Kind kind, const ObjectId& id, Origin origin, Done done) {
-  assert(loop_.here() && kind != Kind::device_status);
-  ++impl_->counters.objects;
-  const Key key(kind, id);
-  const Object* found = impl_->find(key);
-  if (found == nullptr) {
-    return done(impl_->refused(
-        Status(Code::not_found, cat(word(kind), " ", id.to_string(), " is not there"))));
-  }
-  const Object before = *found;
-  impl_->begin(key);
-  Change change{.what = Change::What::deleted,
-                .kind = kind,
-                .id = id,
-                .version = impl_->next_version(),
-                .origin = origin,
-                .spec_changed = true,
-                .before = before.text,
-                .after = nullptr};
-  impl_->journal.delete_object(kind, id);
-  std::vector<Change> changes{change};
-  if (kind == Kind::device) {
-    impl_->journal.delete_twins(id);
-    Pending& pending = impl_->pending[key];
-    if (!pending.removed) pending.removed = std::move(impl_->entry(id));
-    impl_->devices.erase(id);
-    change.kind = Kind::device_status;
-    change.before = nullptr;
-    changes.push_back(std::move(change));
-  } else {
-    impl_->models.erase(id);
-    for (Change& follower : impl_->follow_model_change(id, origin)) {
-      changes.push_back(std::move(follower));
+  auto decide = [=, this, object = std::move(object)]() mutable {
+    const Object* before = turns_.newest(key);
+    if (before == nullptr) {
+      return done(state_.refused(
+          Status(Code::not_found, cat(word(kind), " ", key.second.to_string(), " is not there"))));
     }
-  }
-  impl_->commit(key, std::move(changes), before, std::move(done));
+    if (expected_version != 0 && expected_version != before->version) {
+      return done(state_.refused(
+          Status(Code::conflict,
+                 cat(word(kind), " ", key.second.to_string(), " was changed meanwhile: version ",
+                     before->version, " is there, ", expected_version, " was expected"))));
+    }
+    if (const Status status = check_fields(kind, object, state_.max_value_bytes); !status.ok())
+      return done(state_.refused(status));
+    object["metadata"]["namespace"] = key.second.space;
+    StagedVerb verb{.origin = origin};
+    const bool same = same_but_metadata_of_server(parse_own(before->text), object);
+    // What it is equal to may be on its way: done means on disk here too.
+    if (same && turns_.on_its_way(key) == nullptr) return done(*before);
+    if (!same) put(key, std::move(object), origin, verb);
+    verb.done = answer(*turns_.newest(key), done);
+    turns_.line(key).verbs.push_back(std::move(verb));
+  };
+  if (!turns_.run(key, std::move(decide))) done(state_.refused(too_many_wait(key)));
+}
+
+void Objects::remove(Kind kind, const ObjectId& id, Origin origin, Core::Done done) {
+  const Key key(kind, id);
+  auto decide = [=, this] {
+    const Object* found = turns_.newest(key);
+    if (found == nullptr) {
+      return done(state_.refused(
+          Status(Code::not_found, cat(word(kind), " ", key.second.to_string(), " is not there"))));
+    }
+    const Object before = *found;
+    StagedVerb verb{.origin = origin,
+                    .change = Change{.what = Change::What::deleted,
+                                     .kind = kind,
+                                     .id = key.second,
+                                     .version = state_.versions.next(),
+                                     .origin = origin,
+                                     .spec_changed = true,
+                                     .before = before.text},
+                    .done = answer(before, done)};
+    Line& line = turns_.line(key);
+    if (line.first_version == 0) line.first_version = verb.change->version;
+    line.device.reset();
+    line.model.reset();
+    line.touched.clear();
+    line.gone = line.renewed = true;
+    state_.journal.delete_object(kind, key.second);
+    if (kind == Kind::device) state_.journal.delete_twins(key.second);
+    line.verbs.push_back(std::move(verb));
+  };
+  if (!turns_.run(key, std::move(decide))) done(state_.refused(too_many_wait(key)));
 }
 
 }  // namespace devicetwin

@@ -20,6 +20,7 @@ struct Pace {
   bool timed = false;                           // a timer for that end runs
 };
 using Paces = std::map<std::string, Pace, std::less<>>;
+using PaceRules = std::map<std::string, dmi::PaceRule, std::less<>>;
 
 enum class Verdict : unsigned char {
   take,   // as ever

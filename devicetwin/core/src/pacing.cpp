@@ -1,8 +1,6 @@
-// Which reports are taken, and when: dmi::PaceRule of the properties that have one.
-#include <cassert>
+#include "pacing.hpp"
 
 #include "base/text.hpp"
-#include "impl.hpp"
 
 namespace devicetwin {
 
@@ -51,37 +49,42 @@ std::map<std::string, Json, std::less<>> paces_of(const dmi::DeviceModel& model)
   return paces;
 }
 
-void Core::Impl::follow_pace(DeviceEntry& entry, const dmi::Device& device) {
-  const auto model = models.find(entry.model);
-  Paces paces;
+PaceRules pace_rules(const dmi::Device& device, const ModelEntry* model) {
+  PaceRules rules;
   for (const auto& property : device.properties) {
     // The instance's keys over the model's, as merge_defaults() lays all of them.
     Json config = Json::object();
-    if (model != models.end()) {
-      const auto found = model->second.paces.find(property.name);
-      if (found != model->second.paces.end()) config = found->second;
+    if (model != nullptr) {
+      const auto found = model->paces.find(property.name);
+      if (found != model->paces.end()) config = found->second;
     }
     if (property.visitors && has_pace(property.visitors->config)) {
       config.update(property.visitors->config);
     }
     if (config.empty()) continue;
     const auto rule = dmi::read_pace_rule(dmi::Config(std::move(config), property.name));
-    if (!rule || !rule->paces()) continue;  // was checked where it came in
-    const auto old = entry.paces.find(property.name);
-    Pace& pace = paces[property.name];
-    if (old != entry.paces.end()) pace = std::move(old->second);
-    pace.rule = *rule;
+    if (rule && rule->paces()) rules.emplace(property.name, *rule);  // was checked where it came in
   }
-  entry.paces = std::move(paces);
+  return rules;
 }
 
-bool Core::Impl::takes(DeviceEntry& entry, const TwinUpdate::Property& property,
-                       const std::string& actor, bool& again) {
+void Pacing::follow(Paces& paces, const PaceRules& rules) {
+  Paces now;
+  for (const auto& [name, rule] : rules) {
+    Pace& pace = now[name];
+    if (const auto old = paces.find(name); old != paces.end()) pace = std::move(old->second);
+    pace.rule = rule;
+  }
+  paces = std::move(now);
+}
+
+bool Pacing::takes(DeviceEntry& entry, const TwinUpdate::Property& property,
+                   const std::string& actor, bool& again) {
   const auto found = entry.paces.find(property.name);
   if (found == entry.paces.end()) return true;
   Pace& pace = found->second;
   RowTable::Row* row = entry.rows.find(property.name);
-  const base::SteadyTime now = core.loop_.now();
+  const base::SteadyTime now = state_.loop.now();
   switch (judge(pace, row, property, now)) {
     case Verdict::take:
       return true;
@@ -89,34 +92,34 @@ bool Core::Impl::takes(DeviceEntry& entry, const TwinUpdate::Property& property,
       again = true;
       return true;
     case Verdict::same:
-      row->actual_ms = property.actual_ms.value_or(now_ms());
+      row->actual_ms = property.actual_ms.value_or(state_.now_ms());
       return false;
     case Verdict::wait:
       break;
   }
   if (!std::exchange(pace.timed, true)) {
-    core.loop_.after(
-        *pace.told + pace.rule.least - now,
-        [this, life = std::weak_ptr(alive), id = entry.object.id, name = property.name, actor] {
-          if (!life.expired()) stop_waiting(id, name, actor);
-        });
+    state_.loop.after(*pace.told + pace.rule.least - now,
+                      [this, life = std::weak_ptr(state_.alive), id = entry.object.id,
+                       name = property.name, actor] {
+                        if (!life.expired()) stop_waiting(id, name, actor);
+                      });
   }
   return false;
 }
 
-void Core::Impl::stop_waiting(const dmi::ObjectId& device, const std::string& property,
-                              const std::string& actor) {
-  const auto entry = devices.find(device);
-  if (entry == devices.end()) return;
-  const auto pace = entry->second.paces.find(property);
-  if (pace == entry->second.paces.end()) return;
+void Pacing::stop_waiting(const dmi::ObjectId& device, const std::string& property,
+                          const std::string& actor) {
+  DeviceEntry* const entry = state_.device(device);
+  if (entry == nullptr) return;
+  const auto pace = entry->paces.find(property);
+  if (pace == entry->paces.end()) return;
   pace->second.timed = false;
   auto waiting = std::exchange(pace->second.waiting, std::nullopt);
   if (!waiting) return;
   TwinUpdate update;
   update.properties.push_back(std::move(*waiting));
   update.actor = actor;
-  core.update_twin(device, std::move(update), Origin::mapper, [](const auto&) {});
+  report_(device, std::move(update));
 }
 
 }  // namespace devicetwin

@@ -18,6 +18,32 @@ bool is_plain(const TwinRow& row) {
 
 }  // namespace
 
+RowTable RowTable::copy() const {
+  RowTable other(*names);
+  other.dirty = dirty;
+  other.rows.reserve(rows.size());
+  for (const Row& row : rows) {
+    Row& same = other.rows.emplace_back();
+    same.name = row.name;
+    same.type = row.type;
+    same.spec_type = row.spec_type;
+    same.actual_by = row.actual_by;
+    same.reason = row.reason;
+    same.actual.set(row.actual.view());
+    same.actual_ms = row.actual_ms;
+    same.actual_edge = row.actual_edge;
+    if (row.rare) same.rare = std::make_unique<Rare>(*row.rare);
+    same.position = row.position;
+    same.quality = row.quality;
+    same.exists = row.exists;
+    same.deleted = row.deleted;
+    same.optional = row.optional;
+    same.has_actual = row.has_actual;
+    same.dirty = row.dirty;
+  }
+  return other;
+}
+
 const RowTable::Row* RowTable::find(std::string_view name) const {
   const auto found =
       std::ranges::lower_bound(rows, name, {}, [](const Row& row) { return row.name.view(); });

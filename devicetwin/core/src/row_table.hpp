@@ -49,6 +49,7 @@ struct RowTable {
   };
 
   explicit RowTable(Names& words) : names(&words) {}
+  RowTable copy() const;
 
   Row* find(std::string_view name);
   const Row* find(std::string_view name) const;

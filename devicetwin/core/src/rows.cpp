@@ -1,10 +1,8 @@
-// How twins follow objects: the desired side of rows, types, and what a device waits for.
+#include "rows.hpp"
+
 #include <algorithm>
-#include <cassert>
 
 #include "base/text.hpp"
-#include "dmi/crd.hpp"
-#include "impl.hpp"
 
 namespace devicetwin {
 
@@ -64,9 +62,11 @@ std::string actor(Origin origin, std::string_view name) {
   return "";
 }
 
-std::string Core::Impl::type_of(const DeviceEntry& entry,
-                                const dmi::DeviceProperty& property) const {
-  if (const auto model = models.find(entry.model); model != models.end()) {
+namespace {
+
+std::string type_of(const State& state, const DeviceBody& body,
+                    const dmi::DeviceProperty& property) {
+  if (const auto model = state.models.find(body.model); model != state.models.end()) {
     const auto type = model->second.types.find(property.name);
     if (type != model->second.types.end()) return type->second;
   }
@@ -74,8 +74,6 @@ std::string Core::Impl::type_of(const DeviceEntry& entry,
   const auto type = property.desired->metadata.find("type");
   return type == property.desired->metadata.end() ? "string" : row_type(type->second);
 }
-
-namespace {
 
 // The desired side of a row as the spec has it. Returns whether it changed.
 bool follow_desired(TwinRow& row, const std::string& desired, std::int64_t now_ms, Origin origin) {
@@ -90,18 +88,16 @@ bool follow_desired(TwinRow& row, const std::string& desired, std::int64_t now_m
   return true;
 }
 
-}  // namespace
-
 // The row of one property of the spec follows it. What changed, if anything.
-std::optional<Change::Row> Core::Impl::follow_property(DeviceEntry& entry,
-                                                       const dmi::DeviceProperty& property,
-                                                       std::uint16_t position, bool was_in_spec,
-                                                       Origin origin) {
-  RowTable::Row& packed = entry.rows.at(property.name);
-  const std::string type = type_of(entry, property);
+std::optional<Change::Row> follow_property(State& state, DeviceBody& body,
+                                           const dmi::DeviceProperty& property,
+                                           std::uint16_t position, bool was_in_spec,
+                                           Origin origin) {
+  RowTable::Row& packed = body.rows.at(property.name);
+  const std::string type = type_of(state, body, property);
   const bool says_other = was_in_spec && packed.spec_type.view() != type;
   packed.position = position;
-  if (packed.spec_type.view() != type) packed.spec_type = names.of(type);
+  if (packed.spec_type.view() != type) packed.spec_type = state.names.of(type);
   const std::string desired = property.desired ? property.desired->value : "";
   const bool alive = packed.alive();
   if (!alive && desired.empty()) return std::nullopt;
@@ -112,92 +108,61 @@ std::optional<Change::Row> Core::Impl::follow_property(DeviceEntry& entry,
       (packed.rare && packed.rare->expected.present) == !desired.empty()) {
     return std::nullopt;
   }
-  const TwinRow before = entry.rows.unpack(packed);
+  const TwinRow before = body.rows.unpack(packed);
   TwinRow row = before;
   row.deleted = false;
   if (!alive || says_other) row.type = type;
-  if (!follow_desired(row, desired, now_ms(), origin) && alive && !retyped) return std::nullopt;
-  entry.rows.pack(packed, row);
+  if (!follow_desired(row, desired, state.now_ms(), origin) && alive && !retyped)
+    return std::nullopt;
+  body.rows.pack(packed, row);
   return Change::Row{alive ? std::optional(before) : std::nullopt, std::move(row)};
 }
 
-std::vector<Change::Row> Core::Impl::follow_spec(DeviceEntry& entry, const dmi::Device& device,
-                                                 Origin origin) {
-  entry.protocol = device.protocol.protocol;
-  entry.model = {device.id.space, device.model};
+}  // namespace
+
+Followed follow_spec(State& state, DeviceBody& body, const dmi::Device& device, Origin origin) {
+  body.protocol = device.protocol.protocol;
+  body.model = {device.id.space, device.model};
   std::vector<std::string_view> was;
-  for (RowTable::Row& row : entry.rows.rows) {
+  std::vector<std::pair<std::string_view, std::uint16_t>> places;
+  for (RowTable::Row& row : body.rows.rows) {
     if (row.in_spec()) was.push_back(row.name.view());
+    if (row.alive()) places.emplace_back(row.name.view(), row.position);
     row.position = RowTable::Row::not_in_spec;
   }
-  std::vector<Change::Row> changed;
-  entry.rows.add(device.properties);
+  Followed followed;
+  body.rows.add(device.properties);
   for (std::uint16_t i = 0; i < device.properties.size(); ++i) {
     const auto& property = device.properties[i];
     const bool was_in_spec = std::ranges::binary_search(was, std::string_view(property.name));
-    auto row = follow_property(entry, property, i, was_in_spec, origin);
-    if (row) changed.push_back(std::move(*row));
+    auto row = follow_property(state, body, property, i, was_in_spec, origin);
+    if (row) followed.rows.push_back(std::move(*row));
   }
   for (const std::string_view name : was) {
-    RowTable::Row& row = *entry.rows.find(name);
+    RowTable::Row& row = *body.rows.find(name);
     if (row.in_spec()) continue;
     row.spec_type = Name();
     if (!row.alive()) continue;
-    TwinRow before = entry.rows.unpack(row);
+    TwinRow before = body.rows.unpack(row);
     TwinRow dead = tombstone(before);
-    entry.rows.pack(row, dead);
-    changed.push_back({std::move(before), std::move(dead)});
+    body.rows.pack(row, dead);
+    followed.rows.push_back({std::move(before), std::move(dead)});
   }
-  entry.rows.tidy();
-  follow_pace(entry, device);
-  return changed;
+  for (const auto& [name, place] : places) {
+    followed.moved = followed.moved || body.rows.find(name)->position != place;
+  }
+  body.rows.tidy();
+  return followed;
 }
 
-bool Core::Impl::follow_model(DeviceEntry& entry) const {
-  const std::string missing =
-      models.contains(entry.model) ? "" : cat("waiting for devicemodel ", entry.model.to_string());
+bool follow_model(const State& state, DeviceEntry& entry) {
+  const std::string missing = state.models.contains(entry.model)
+                                  ? ""
+                                  : cat("waiting for devicemodel ", entry.model.to_string());
   const std::string& reason = missing.empty() ? entry.link_reason : missing;
   if (entry.state.waiting == reason) return false;
   entry.state.waiting = reason;
   return true;
-}
-
-std::vector<Change> Core::Impl::follow_model_change(const ObjectId& model, Origin origin) {
-  std::vector<Change> changes;
-  for (auto& [id, entry] : devices) {
-    if (entry.model != model) continue;
-    std::vector<Change::Row> rows;
-    if (models.contains(model)) {
-      const auto device = dmi::device_from_json(parse_own(entry.object.text));
-      if (device) rows = follow_spec(entry, *device, origin);
-      for (const auto& row : rows) journal.put_row(id, row.after);
-    }
-    const bool waiting_changed = follow_model(entry);
-    if (rows.empty() && !waiting_changed) continue;
-    changes.push_back(status_change(entry, std::move(rows), origin));
-    changes.back().state_changed = waiting_changed;
-  }
-  return changes;
-}
-
-Change Core::Impl::status_change(DeviceEntry& entry, std::vector<Change::Row> rows, Origin origin) {
-  entry.status_version = next_version();
-  return {.kind = Kind::device_status,
-          .id = entry.object.id,
-          .version = entry.status_version,
-          .origin = origin,
-          .rows = std::move(rows)};
-}
-
-void Core::set_waiting(const ObjectId& device, const std::string& reason) {
-  assert(loop_.here());
-  const auto found = impl_->devices.find(device);
-  if (found == impl_->devices.end()) return;
-  found->second.link_reason = reason;
-  if (!impl_->follow_model(found->second)) return;
-  Change change = impl_->status_change(found->second, {}, Origin::self);
-  change.state_changed = true;
-  impl_->tell_in_order(std::move(change));
 }
 
 }  // namespace devicetwin

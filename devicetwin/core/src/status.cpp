@@ -1,9 +1,9 @@
-// The DeviceStatus object, rendered from rows.
+#include "status.hpp"
+
 #include <algorithm>
 
 #include "base/text.hpp"
 #include "dmi/crd.hpp"
-#include "impl.hpp"
 
 namespace devicetwin {
 
@@ -75,11 +75,7 @@ Json metadata_json(const DeviceEntry& entry) {
 
 }  // namespace
 
-std::optional<Json> Core::status_object(const dmi::ObjectId& device) const {
-  const auto found = impl_->devices.find(device);
-  if (found == impl_->devices.end()) return std::nullopt;
-  const DeviceEntry& entry = found->second;
-
+Json status_json(const DeviceEntry& entry) {
   std::vector<const RowTable::Row*> in_order;
   for (const RowTable::Row& row : entry.rows.rows) {
     if (row.exists && row.in_spec()) in_order.push_back(&row);
@@ -100,11 +96,11 @@ std::optional<Json> Core::status_object(const dmi::ObjectId& device) const {
   if (!entry.state.last_online.empty()) status["lastOnlineTime"] = entry.state.last_online;
   if (!entry.state.waiting.empty()) status["extensions"]["reason"] = entry.state.waiting;
   if (!outcomes.empty()) status["extensions"]["properties"] = std::move(outcomes);
-  return Json{{"apiVersion", dmi::api_version},
-              {"kind", "DeviceStatus"},
-              {"metadata", metadata_json(entry)},
-              {"spec", Json::object()},
-              {"status", std::move(status)}};
+  return {{"apiVersion", dmi::api_version},
+          {"kind", "DeviceStatus"},
+          {"metadata", metadata_json(entry)},
+          {"spec", Json::object()},
+          {"status", std::move(status)}};
 }
 
 }  // namespace devicetwin

@@ -1,10 +1,11 @@
-// update_twin and update_state: reports from mappers, updates from MQTT clients.
+#include "twins.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <tuple>
 
 #include "base/text.hpp"
-#include "impl.hpp"
+#include "rows.hpp"
 
 namespace devicetwin {
 
@@ -26,8 +27,8 @@ Status too_long(const Property& property, std::size_t size, std::size_t max_byte
                                    " bytes, above ", max_bytes));
 }
 
-std::string_view type_for(const DeviceEntry& entry, const Property& property) {
-  const RowTable::Row* row = entry.rows.find(property.name);
+std::string_view type_for(const DeviceBody& device, const Property& property) {
+  const RowTable::Row* row = device.rows.find(property.name);
   if (row != nullptr && row->alive()) return row->type.view();
   if (row != nullptr && row->in_spec()) return row->spec_type.view();
   return property.type.empty() ? std::string_view("string") : property.type;
@@ -35,18 +36,18 @@ std::string_view type_for(const DeviceEntry& entry, const Property& property) {
 
 // A mapper knows its device: what it says of the type counts, and its values are read as leniently
 // as stock mappers write them ("1" for true).
-Status check_report(const DeviceEntry& entry, const Property& property) {
+Status check_report(const DeviceBody& device, const Property& property) {
   if (!property.actual || property.actual->empty()) return Status();
   const auto said = dmi::type_of(property.type);
-  const auto type = said ? said : dmi::type_of(type_for(entry, property));
+  const auto type = said ? said : dmi::type_of(type_for(device, property));
   if (!type) return Status();
   const Status status = dmi::parse_value(*property.actual, *type).status();
   if (status.ok()) return Status();
   return Status(Code::invalid, cat("twin ", property.name, ": ", status.text()));
 }
 
-Status check_update(const DeviceEntry& entry, const Property& property) {
-  const std::string_view type = type_for(entry, property);
+Status check_update(const DeviceBody& device, const Property& property) {
+  const std::string_view type = type_for(device, property);
   for (const auto& value : {property.expected, property.actual}) {
     if (!value || value->empty()) continue;
     if (const Status status = check_value(*value, type); !status.ok()) return status;
@@ -54,7 +55,7 @@ Status check_update(const DeviceEntry& entry, const Property& property) {
   return Status();
 }
 
-Status check(const DeviceEntry& entry, const Property& property, Origin origin,
+Status check(const DeviceBody& device, const Property& property, Origin origin,
              std::size_t max_value_bytes) {
   // 128 is KubeEdge's own limit.
   if (property.name.empty() || property.name.size() > 128 || !base::is_utf8(property.name)) {
@@ -70,14 +71,14 @@ Status check(const DeviceEntry& entry, const Property& property, Origin origin,
       return Status(Code::invalid, cat("the value of twin ", property.name, " is not UTF-8"));
     }
   }
-  return origin == Origin::mapper ? check_report(entry, property) : check_update(entry, property);
+  return origin == Origin::mapper ? check_report(device, property) : check_update(device, property);
 }
 
 // Optimistic concurrency: whether the row is still the one that the sender saw.
-Status check_version(const DeviceEntry& entry, const Property& property) {
+Status check_version(const DeviceBody& device, const Property& property) {
   if (!property.expected_version && !property.actual_version) return Status();
-  const RowTable::Row* packed = entry.rows.find(property.name);
-  const TwinRow row = packed == nullptr ? TwinRow() : entry.rows.unpack(*packed);
+  const RowTable::Row* packed = device.rows.find(property.name);
+  const TwinRow row = packed == nullptr ? TwinRow() : device.rows.unpack(*packed);
   for (const auto& [side, wanted, is] :
        {std::tuple("expected", &property.expected_version, row.expected.version),
         std::tuple("actual", &property.actual_version, row.actual.version)}) {
@@ -90,29 +91,31 @@ Status check_version(const DeviceEntry& entry, const Property& property) {
   return Status();
 }
 
-Status check_all(const DeviceEntry& entry, const TwinUpdate& update, Origin origin,
+Status check_all(const DeviceBody& device, const TwinUpdate& update, Origin origin,
                  std::size_t max_value_bytes) {
   std::size_t added = 0;
   for (const Property& property : update.properties) {
-    if (entry.rows.find(property.name) == nullptr) ++added;
-    if (const Status status = check_version(entry, property); !status.ok()) return status;
+    if (device.rows.find(property.name) == nullptr) ++added;
+    if (const Status status = check_version(device, property); !status.ok()) return status;
     if (property.remove) continue;
-    const Status status = check(entry, property, origin, max_value_bytes);
+    const Status status = check(device, property, origin, max_value_bytes);
     if (!status.ok()) return status;
   }
-  if (added == 0 || entry.rows.rows.size() + added <= Core::max_rows) return Status();
+  if (added == 0 || device.rows.rows.size() + added <= Core::max_rows) return Status();
   return Status(Code::invalid,
-                cat(entry.object.id.to_string(), ": ", entry.rows.rows.size() + added,
+                cat(device.object.id.to_string(), ": ", device.rows.rows.size() + added,
                     " twins, deleted ones included, above ", Core::max_rows));
 }
 
-// Sets a side; false: nothing but the time is new.
-bool set_side(Side& side, const std::string& value, std::int64_t time_ms, const std::string& by) {
+// Sets a side; false: nothing but the time is new. above: a version that this value's exceeds.
+bool set_side(Side& side, const std::string& value, std::int64_t time_ms, const std::string& by,
+              std::int64_t above = 0) {
   if (side.present && side.value == value) {
     side.time_ms = time_ms;
     return false;
   }
-  side = {true, value, time_ms, {side.version.cloud, side.version.edge + 1}, by};
+  const std::int64_t edge = std::max(side.version.edge, above) + 1;
+  side = {true, value, time_ms, {side.version.cloud, edge}, by};
   return true;
 }
 
@@ -121,6 +124,9 @@ struct Work {
   Origin origin = Origin::self;
   std::string actor = {};
   std::int64_t now_ms = 0;
+  // Reports are told before they are stored: a process that broke off may have told one with the
+  // version that would come next, but none above this.
+  std::int64_t told_before = 0;
   bool again = false;  // the property at hand is told whatever it says
   Core::Applied applied = {};
   std::vector<Change::Row> changed = {};
@@ -139,8 +145,8 @@ bool apply(TwinRow& row, const Property& property, const Work& work) {
     changed = true;
   }
   if (property.actual) {
-    changed |=
-        set_side(row.actual, *property.actual, property.actual_ms.value_or(now_ms), work.actor);
+    changed |= set_side(row.actual, *property.actual, property.actual_ms.value_or(now_ms),
+                        work.actor, work.told_before);
     changed |= row.quality != property.quality;
     row.quality = property.quality;
   }
@@ -163,26 +169,26 @@ bool apply(TwinRow& row, const Property& property, const Work& work) {
   return changed;
 }
 
-TwinRow fresh_row(const DeviceEntry& entry, const Property& property, const RowTable::Row* dead) {
-  TwinRow row = dead == nullptr ? TwinRow() : entry.rows.unpack(*dead);
+TwinRow fresh_row(const DeviceBody& device, const Property& property, const RowTable::Row* dead) {
+  TwinRow row = dead == nullptr ? TwinRow() : device.rows.unpack(*dead);
   row.name = property.name;
-  row.type = type_for(entry, property);
+  row.type = type_for(device, property);
   if (base::lower(row.type) == "updated" || row.type == "deleted") row.type = "string";
   row.deleted = false;
   row.optional = property.optional.value_or(true);
   return row;
 }
 
-void remove_row(DeviceEntry& entry, const std::string& name, Work& work) {
-  RowTable::Row* packed = entry.rows.find(name);
+void remove_row(DeviceBody& device, const std::string& name, Work& work) {
+  RowTable::Row* packed = device.rows.find(name);
   if (packed == nullptr || !packed->alive() || !packed->optional) return;
-  TwinRow before = entry.rows.unpack(*packed);
+  TwinRow before = device.rows.unpack(*packed);
   TwinRow dead = tombstone(before);
   ++dead.expected.version.edge;
   ++dead.actual.version.edge;
   if (packed->in_spec() && before.expected.present) work.wishes.emplace_back(name, std::nullopt);
   work.applied.removed.push_back(name);
-  entry.rows.pack(*packed, dead);
+  device.rows.pack(*packed, dead);
   work.to_write.push_back(dead);
   work.changed.push_back({std::move(before), std::move(dead)});
 }
@@ -200,22 +206,22 @@ bool only_repeats(RowTable::Row* row, const Property& property, const Work& work
 }
 
 // touched: a row that changed and nobody waits for.
-RowTable::Row* apply_property(DeviceEntry& entry, const Property& property, Work& work) {
+RowTable::Row* apply_property(DeviceBody& device, const Property& property, Work& work) {
   if (property.remove) {
-    remove_row(entry, property.name, work);
+    remove_row(device, property.name, work);
     return nullptr;
   }
-  RowTable::Row* found = entry.rows.find(property.name);
+  RowTable::Row* found = device.rows.find(property.name);
   if (!work.again && only_repeats(found, property, work)) return nullptr;
   const bool alive = found != nullptr && found->alive();
   std::optional<TwinRow> before;
-  if (alive) before = entry.rows.unpack(*found);
-  TwinRow row = alive ? *before : fresh_row(entry, property, found);
+  if (alive) before = device.rows.unpack(*found);
+  TwinRow row = alive ? *before : fresh_row(device, property, found);
   const bool wished = property.expected && found != nullptr && found->in_spec() &&
                       (!alive || !row.expected.present || row.expected.value != *property.expected);
   const bool changed = apply(row, property, work) || !alive || work.again;
-  RowTable::Row& packed = found != nullptr ? *found : entry.rows.at(property.name);
-  entry.rows.pack(packed, row);
+  RowTable::Row& packed = found != nullptr ? *found : device.rows.at(property.name);
+  device.rows.pack(packed, row);
   if (wished) work.wishes.emplace_back(property.name, property.expected);
   // Who reports knows what was applied; only who asked is told.
   if (work.origin != Origin::mapper) work.applied.rows.push_back({before, row});
@@ -226,10 +232,10 @@ RowTable::Row* apply_property(DeviceEntry& entry, const Property& property, Work
 }
 
 // spec.properties[].desired of the Device's JSON.
-void set_wishes(Json& object, const DeviceEntry& entry, const Work& work) {
+void set_wishes(Json& object, const DeviceBody& device, const Work& work) {
   Json& properties = object["spec"]["properties"];
   for (const auto& [name, wish] : work.wishes) {
-    Json& property = properties[entry.rows.find(name)->position];
+    Json& property = properties[device.rows.find(name)->position];
     assert(property["name"] == name);
     if (wish) {
       property["desired"]["value"] = *wish;
@@ -241,108 +247,151 @@ void set_wishes(Json& object, const DeviceEntry& entry, const Work& work) {
 
 }  // namespace
 
-void Core::update_twin(const ObjectId& device, TwinUpdate update, Origin origin,
-                       std::function<void(base::Result<Applied>)> done) {
-  assert(loop_.here());
-  ++(origin == Origin::mapper ? impl_->counters.reports : impl_->counters.updates);
-  const auto found = impl_->devices.find(device);
-  if (found == impl_->devices.end()) {
-    return done(impl_->refused(
-        Status(Code::not_found, cat("device ", device.to_string(), " is not there"))));
-  }
-  DeviceEntry& entry = found->second;
-  if (const Status status = check_all(entry, update, origin, max_value_bytes_); !status.ok()) {
-    return done(impl_->refused(status));
-  }
+TwinVerbs::TwinVerbs(State& state, Turns& turns, Objects& objects, ReportWriter& reports,
+                     Adoption& adoption)
+    : state_(state),
+      turns_(turns),
+      objects_(objects),
+      reports_(reports),
+      adoption_(adoption),
+      pacing_(state, [this](const ObjectId& device, TwinUpdate update) {
+        this->update(device, std::move(update), Origin::mapper, [](const auto&) {});
+      }) {}
 
-  Work work{.origin = origin, .actor = actor(origin, update.actor), .now_ms = impl_->now_ms()};
+Status TwinVerbs::not_there(const ObjectId& device) {
+  return state_.refused(
+      Status(Code::not_found, cat("device ", device.to_string(), " is not there")));
+}
+
+void TwinVerbs::update(const ObjectId& device, TwinUpdate update, Origin origin, Done done) {
+  ++(origin == Origin::mapper ? state_.counters.reports : state_.counters.updates);
+  const bool accepted = std::ranges::any_of(update.properties, [](const Property& property) {
+    return property.expected || property.remove;
+  });
+  if (!accepted) {
+    DeviceEntry* entry = state_.device(device);
+    return entry == nullptr ? done(not_there(device)) : report(*entry, update, origin, done);
+  }
+  const Key key(Kind::device, device);
+  auto decide = [=, this, update = std::move(update)] { stage(device, update, origin, done); };
+  if (!turns_.run(key, std::move(decide))) done(state_.refused(objects_.too_many_wait(key)));
+}
+
+void TwinVerbs::report(DeviceEntry& entry, const TwinUpdate& update, Origin origin,
+                       const Done& done) {
+  if (const Status status = check_all(entry, update, origin, state_.max_value_bytes);
+      !status.ok()) {
+    return done(state_.refused(status));
+  }
+  Line* const line = turns_.on_its_way(Key(Kind::device, entry.object.id));
+  DeviceBody* const coming = line != nullptr && line->device ? &*line->device : nullptr;
+  const auto told_before = static_cast<std::int64_t>(state_.versions.began());
+  Work work{.origin = origin,
+            .actor = actor(origin, update.actor),
+            .now_ms = state_.now_ms(),
+            .told_before = told_before};
   work.changed.reserve(update.properties.size());
-  bool wait_for_disk = false;
   for (const Property& property : update.properties) {
     work.again = false;
     if (origin == Origin::mapper && !entry.paces.empty() &&
-        !impl_->takes(entry, property, update.actor, work.again)) {
-      ++impl_->counters.paced;
+        !pacing_.takes(entry, property, update.actor, work.again)) {
+      ++state_.counters.paced;
       continue;
     }
     if (RowTable::Row* touched = apply_property(entry, property, work))
-      impl_->touch(entry, *touched);
-    wait_for_disk = wait_for_disk || property.expected || property.remove;
-  }
-  std::vector<Change> changes;
-  if (!work.wishes.empty()) {
-    Json object = parse_own(entry.object.text);
-    set_wishes(object, entry, work);
-    changes = std::move(impl_->put(Kind::device, device, std::move(object), origin)).value();
-    changes.resize(1);  // the rows follow below, with what else this update changed
-  }
-  for (const TwinRow& row : work.to_write) impl_->journal.put_row(device, row);
-  if (!work.changed.empty()) {
-    changes.push_back(impl_->status_change(entry, std::move(work.changed), origin));
-    changes.back().event_id = update.event_id;
-  }
-  if (!wait_for_disk) {
-    done(std::move(work.applied));
-    for (Change& change : changes) impl_->tell_in_order(std::move(change));
-    return;
-  }
-  if (!work.wishes.empty()) {
-    const Object after = entry.object;
-    return impl_->commit(Key(Kind::device, device), std::move(changes), after,
-                         [applied = std::move(work.applied), done = std::move(done)](auto result) {
-                           if (!result.ok()) return done(result.status());
-                           done(applied);
-                         });
-  }
-  ++impl_->on_their_way;
-  impl_->journal.flush([impl = impl_.get(), life = std::weak_ptr(impl_->alive),
-                        changes = std::move(changes), applied = std::move(work.applied),
-                        done = std::move(done)](Status disk) {
-    if (life.expired()) return;
-    --impl->on_their_way;
-    // The rows stay: they are the device's twins, and the journal tries again by itself.
-    if (disk.ok()) {
-      done(applied);
-    } else {
-      done(impl->disk_failed(disk));
+      reports_.touch(entry, *touched);
+    if (coming == nullptr || line->renewed) continue;
+    // It is true of the device that is on its way as well, unless that has lost the property: of
+    // which the version stays, so that it is not given again.
+    RowTable::Row* const row = coming->rows.find(property.name);
+    if (row != nullptr && row->deleted && line->touched.contains(property.name)) {
+      const RowTable::Row* shown = entry.rows.find(property.name);
+      if (shown == nullptr || shown->actual_edge <= row->actual_edge) continue;
+      row->actual_edge = shown->actual_edge;
+      reports_.touch(*coming, *row);
+      continue;
     }
-    for (const Change& change : changes) impl->tell(change);
-  });
+    Work same{.origin = origin,
+              .actor = work.actor,
+              .now_ms = work.now_ms,
+              .told_before = told_before,
+              .again = work.again};
+    if (RowTable::Row* touched = apply_property(*coming, property, same))
+      reports_.touch(*coming, *touched);
+  }
+  done(std::move(work.applied));
+  if (work.changed.empty()) return;
+  adoption_.tell_status(entry, std::move(work.changed), origin, false, update.event_id);
 }
 
-void Core::update_state(const ObjectId& device, std::string state, Origin origin,
-                        std::function<void(Status)> done) {
-  assert(loop_.here());
-  ++impl_->counters.states;
-  const auto found = impl_->devices.find(device);
-  if (found == impl_->devices.end()) {
-    return done(impl_->refused(
-        Status(Code::not_found, cat("device ", device.to_string(), " is not there"))));
+void TwinVerbs::stage(const ObjectId& id, const TwinUpdate& update, Origin origin,
+                      const Done& done) {
+  const Key key(Kind::device, id);
+  if (turns_.newest(key) == nullptr) return done(not_there(id));
+  const Line* line = turns_.on_its_way(key);
+  const DeviceBody& before = line != nullptr ? *line->device : *state_.device(id);
+  if (const Status status = check_all(before, update, origin, state_.max_value_bytes);
+      !status.ok()) {
+    return done(state_.refused(status));
   }
+  DeviceBody& device = objects_.stage(id);
+  const auto told_before = static_cast<std::int64_t>(state_.versions.began());
+  Work work{.origin = origin,
+            .actor = actor(origin, update.actor),
+            .now_ms = state_.now_ms(),
+            .told_before = told_before};
+  for (const Property& property : update.properties) {
+    if (RowTable::Row* touched = apply_property(device, property, work))
+      work.to_write.push_back(device.rows.unpack(*touched));
+  }
+  StagedVerb verb{.origin = origin, .event_id = update.event_id};
+  objects_.put_rows(id, std::move(work.to_write), verb);
+  if (!work.wishes.empty()) {
+    Json object = parse_own(device.object.text);
+    set_wishes(object, device, work);
+    objects_.put(key, std::move(object), origin, verb);
+  }
+  verb.done = [this, applied = std::move(work.applied), done](const Status& disk) {
+    if (!disk.ok()) return done(state_.disk_failed(disk));
+    done(applied);
+  };
+  turns_.line(key).verbs.push_back(std::move(verb));
+}
+
+Status TwinVerbs::update_state(const ObjectId& device, std::string state, Origin origin) {
+  ++state_.counters.states;
+  DeviceEntry* const found = state_.device(device);
+  if (found == nullptr) return not_there(device);
   const std::string word = base::lower(state);
   constexpr std::string_view known[] = {"online", "offline", "ok", "unknown", "unhealthy"};
   if (std::find(std::begin(known), std::end(known), word) == std::end(known)) {
-    return done(impl_->refused(
+    return state_.refused(
         Status(Code::invalid, cat(device.to_string(), ": state \"", state.substr(0, 40),
-                                  "\" is none of online, offline, ok, unknown, unhealthy"))));
+                                  "\" is none of online, offline, ok, unknown, unhealthy")));
   }
-  DeviceEntry& entry = found->second;
+  DeviceEntry& entry = *found;
   const bool lives = word == "online" || word == "ok";
   bool changed = entry.state.state != state;
   if (lives) {
-    const std::int64_t now = impl_->now_ms();
+    const std::int64_t now = state_.now_ms();
     changed =
         changed || now - entry.online_told_ms >= online_refresh_ms || now < entry.online_told_ms;
-    entry.state.last_online = base::to_rfc3339(loop_.wall());
+    entry.state.last_online = base::to_rfc3339(state_.loop.wall());
     if (changed) entry.online_told_ms = now;
   }
   entry.state.state = std::move(state);
-  done(Status());
-  if (!changed) return;
-  impl_->journal.put_state(device, entry.state);
-  Change change = impl_->status_change(entry, {}, origin);
-  change.state_changed = true;
-  impl_->tell_in_order(std::move(change));
+  if (!changed) return Status();
+  const Line* line = turns_.on_its_way(Key(Kind::device, device));
+  if (line == nullptr || !line->gone) state_.journal.put_state(device, entry.state);
+  adoption_.tell_status(entry, {}, origin, true);
+  return Status();
+}
+
+void TwinVerbs::set_waiting(const ObjectId& device, const std::string& reason) {
+  DeviceEntry* const entry = state_.device(device);
+  if (entry == nullptr) return;
+  entry->link_reason = reason;
+  if (follow_model(state_, *entry)) adoption_.tell_status(*entry, {}, Origin::self, true);
 }
 
 }  // namespace devicetwin

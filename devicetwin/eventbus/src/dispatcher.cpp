@@ -146,12 +146,7 @@ void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
   for (const TwinRow& row : alive) {
     twins.push_back({.name = row.name, .row = &row, .details = request.details});
   }
-  core_.when_on_disk([this, life = std::weak_ptr(alive_), answer_topic, id = request.event_id,
-                      result = twin_result(request.event_id, now_ms(), twins)](Status disk) {
-    if (life.expired()) return;
-    publish(TopicKind::get_result, answer_topic,
-            disk.ok() ? result : error_result(id, now_ms(), 500, disk.text()));
-  });
+  publish(TopicKind::get_result, answer_topic, twin_result(request.event_id, now_ms(), twins));
 }
 
 void Dispatcher::state_update(const Topic& topic, std::string_view payload) {

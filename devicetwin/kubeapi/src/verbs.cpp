@@ -113,32 +113,38 @@ std::string list_text(const Resource& resource, std::uint64_t version, std::stri
 }  // namespace
 
 void Verbs::handle(const Place& place, const Request& request, const Response& response) {
-  const bool one = !place.name.empty();
-  const bool read = request.method == "GET";
-  const auto step = [&]() -> Maybe {
-    if (read && one) return get(place, request, response);
-    if (read && is_true(request, "watch")) return watch(place, request, response);
-    if (read) return list(place, request, response);
-    if (!place.resource->writable || place.space.empty()) {
-      return not_allowed(*place.resource, place.name);
-    }
-    if (request.method == "POST" && !one) return create(place, request, response);
-    if (request.method == "PUT" && one) return update(place, request, response);
-    if (request.method == "PATCH" && one) return patch(place, request, response);
-    if (request.method == "DELETE") {
-      return one ? remove(place, request, response) : remove_all(place, request, response);
-    }
-    return not_allowed(*place.resource, place.name);
-  };
-  if (const Maybe failure = step()) answer(response, *failure);
+  if (const Maybe failure = step(place, request, response)) answer(response, *failure);
 }
 
-// What was read, when what it shows is on disk.
-void Verbs::show(const Place& place, std::string text, const Response& response) {
-  core_.when_on_disk([=, text = std::move(text)](const base::Status& disk) {
-    if (!disk.ok()) return answer(response, failure_of(disk, *place.resource, place.name, false));
-    response->send(200, json_type, text);
-  });
+Verbs::Maybe Verbs::step(const Place& place, const Request& request, const Response& response) {
+  const bool one = !place.name.empty();
+  if (request.method == "GET") {
+    if (one) return get(place, request, response);
+    return is_true(request, "watch") ? watch(place, request, response)
+                                     : list(place, request, response);
+  }
+  if (!place.resource->writable || place.space.empty()) {
+    return not_allowed(*place.resource, place.name);
+  }
+  if (request.method == "POST" && !one) return create(place, request, response);
+  if (request.method == "PUT" && one) return in_turn(place, request, response, &Verbs::update);
+  if (request.method == "PATCH" && one) return in_turn(place, request, response, &Verbs::patch);
+  if (request.method == "DELETE") {
+    return one ? in_turn(place, request, response, &Verbs::remove)
+               : remove_all(place, request, response);
+  }
+  return not_allowed(*place.resource, place.name);
+}
+
+// What is made of the object as it is must be made of what the verbs before leave.
+Verbs::Maybe Verbs::in_turn(const Place& place, const Request& request, const Response& response,
+                            Step write) {
+  const auto task = [=, this] {
+    if (const Maybe failure = (this->*write)(place, request, response)) answer(response, *failure);
+  };
+  if (core_.in_turn(place.resource->kind, {place.space, place.name}, task)) return std::nullopt;
+  return too_many(cat(place.resource->qualified(), " \"", place.name, "\": ", Core::max_waiting,
+                      " changes of it wait for the disk"));
 }
 
 Verbs::Maybe Verbs::get(const Place& place, const Request& request, const Response& response) {
@@ -146,12 +152,12 @@ Verbs::Maybe Verbs::get(const Place& place, const Request& request, const Respon
   if (!view) return not_found(*place.resource, place.name);
   const Form form = form_of(request.header("accept"), request.parameter("includeObject"));
   if (form == Form::objects) {
-    show(place, view->text.str(), response);
+    response->send(200, json_type, view->text.str());
     return std::nullopt;
   }
   Table table(core_, *place.resource, form, true, core_.loop().wall());
   table.add(view->id, view->text.str());
-  show(place, std::move(table).text(view->version), response);
+  response->send(200, json_type, std::move(table).text(view->version));
   return std::nullopt;
 }
 
@@ -164,7 +170,7 @@ Verbs::Maybe Verbs::list(const Place& place, const Request& request, const Respo
     Table table(core_, resource, form, true, core_.loop().wall());
     for_each_view(core_, resource.kind, place.space, selector,
                   [&](const View& view) { table.add(view.id, view.text.str()); });
-    show(place, std::move(table).text(core_.version()), response);
+    response->send(200, json_type, std::move(table).text(core_.shown_version()));
     return std::nullopt;
   }
   std::string items;
@@ -172,7 +178,7 @@ Verbs::Maybe Verbs::list(const Place& place, const Request& request, const Respo
     if (!items.empty()) items += ',';
     items += view.text.str();
   });
-  show(place, list_text(resource, core_.version(), items), response);
+  response->send(200, json_type, list_text(resource, core_.shown_version(), items));
   return std::nullopt;
 }
 
@@ -253,7 +259,7 @@ Verbs::Maybe Verbs::store_new(const Place& place, const WriteOptions& options, J
 Verbs::Maybe Verbs::store_changed(const Place& place, const WriteOptions& options, Json object,
                                   std::vector<std::string> warnings, const Response& response) {
   const Resource& resource = *place.resource;
-  const Object* current = core_.find(resource.kind, {place.space, place.name});
+  const Object* current = core_.newest(resource.kind, {place.space, place.name});
   if (current == nullptr) return not_found(resource, place.name);
   const Json& metadata = object["metadata"];
   const std::uint64_t expected = version_of(object).value_or(0);
@@ -294,7 +300,7 @@ Verbs::Maybe Verbs::patch(const Place& place, const Request& request, const Resp
   }
   auto body = parse_body(request.body);
   if (!body) return bad_request(body.status().text());
-  const Object* current = core_.find(place.resource->kind, {place.space, place.name});
+  const Object* current = core_.newest(place.resource->kind, {place.space, place.name});
   if (current == nullptr && !apply) return not_found(*place.resource, place.name);
 
   Json object =
@@ -324,7 +330,7 @@ Verbs::Maybe Verbs::remove(const Place& place, const Request& request, const Res
   if (auto failure = read_remove_options(request, options)) return failure;
   const Resource& resource = *place.resource;
   const dmi::ObjectId id{place.space, place.name};
-  const Object* current = core_.find(resource.kind, id);
+  const Object* current = core_.newest(resource.kind, id);
   if (current == nullptr) return not_found(resource, place.name);
   if ((!options.uid.empty() && options.uid != current->uid) ||
       (!options.version.empty() && options.version != cat(current->version))) {
@@ -356,7 +362,8 @@ Verbs::Maybe Verbs::remove_all(const Place& place, const Request& request,
     ids.push_back(view.id);
     removal->items += cat(removal->items.empty() ? "" : ",", view.text.str());
   });
-  const auto finish = [removal, response, resource = place.resource, version = core_.version()] {
+  const auto finish = [removal, response, resource = place.resource,
+                       version = core_.shown_version()] {
     if (removal->failure) return answer(response, *removal->failure);
     response->send(200, json_type, list_text(*resource, version, removal->items));
   };

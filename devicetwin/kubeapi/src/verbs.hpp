@@ -26,6 +26,11 @@ class Verbs {
  private:
   using Maybe = std::optional<Failure>;
 
+  using Step = Maybe (Verbs::*)(const Place&, const base::http::Request&, const Response&);
+
+  Maybe step(const Place& place, const base::http::Request& request, const Response& response);
+  Maybe in_turn(const Place& place, const base::http::Request& request, const Response& response,
+                Step write);
   Maybe get(const Place& place, const base::http::Request& request, const Response& response);
   Maybe list(const Place& place, const base::http::Request& request, const Response& response);
   Maybe watch(const Place& place, const base::http::Request& request, const Response& response);
@@ -36,7 +41,6 @@ class Verbs {
   Maybe remove_all(const Place& place, const base::http::Request& request,
                    const Response& response);
 
-  void show(const Place& place, std::string text, const Response& response);
   // The last steps of create and of update and patch; object has been admitted.
   using StoreObject = Maybe (Verbs::*)(const Place&, const WriteOptions&, dmi::Json,
                                        std::vector<std::string>, const Response&);

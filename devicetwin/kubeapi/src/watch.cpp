@@ -32,8 +32,8 @@ std::string bare_status(const dmi::ObjectId& id, std::uint64_t version) {
 }  // namespace
 
 Watches::Watches(Core& core, base::Loop& loop)
-    : core_(core), loop_(loop), told_(core.version()), status_timer_(loop), bookmark_timer_(loop) {
-  for (Memory& memory : memories_) memory.complete_since = told_;
+    : core_(core), loop_(loop), status_timer_(loop), bookmark_timer_(loop) {
+  for (Memory& memory : memories_) memory.complete_since = core.shown_version();
   tell_bookmarks();
 }
 
@@ -97,8 +97,7 @@ void Watches::forget_gone() {
 }
 
 void Watches::tell_present(Watcher& watcher) {
-  // A change that is decided but not told yet is in these objects: it is not told again.
-  watcher.after = core_.version();
+  watcher.after = core_.shown_version();
   const WatchRequest& request = watcher.request;
   for_each_view(
       core_, request.resource->kind, request.space, request.selector,
@@ -123,13 +122,17 @@ void Watches::replay(Watcher& watcher) {
     }
   }
   if (kind == Kind::device_status) {
-    // Only the newest of each is of interest, and Core has it.
+    // Only the newest of each is of interest, and Core has it. In order of versions: a client that
+    // breaks off goes on from the last one it has.
+    std::multimap<std::uint64_t, View> views;
     for_each_view(core_, kind, request.space, request.selector, [&](const View& view) {
-      if (view.version <= request.since) return;
-      send(watcher, added.contains(view.id) ? "ADDED" : "MODIFIED", view.id, view.version,
-           view.text.str());
+      if (view.version > request.since) views.emplace(view.version, view);
     });
-    watcher.after = std::max(watcher.after, core_.version());
+    for (const auto& [version, view] : views) {
+      send(watcher, added.contains(view.id) ? "ADDED" : "MODIFIED", view.id, version,
+           view.text.str());
+    }
+    watcher.after = std::max(watcher.after, core_.shown_version());
   }
   if (request.initial_bookmark) send_bookmark(watcher, true);
 }
@@ -147,39 +150,30 @@ void Watches::remember(Kind kind, Event event) {
 }
 
 void Watches::changed(const Change& change) {
-  told_ = std::max(told_, change.version);
   if (change.kind == Kind::device_status) return status_changed(change);
   Event event{change.what, change.id, change.version, change.before, change.after};
   if (change.what == Change::What::deleted)
     event.before = at_version(change.before, change.version);
   tell(change.kind, event);
   remember(change.kind, std::move(event));
-  if (change.kind == Kind::device && change.what != Change::What::modified) {
-    device_came_or_went(change);
-  }
   forget_gone();
 }
 
-// A status comes and goes with its device, whether Core says so or not.
-void Watches::device_came_or_went(const Change& change) {
-  Event event{change.what, change.id, change.version, nullptr, nullptr};
-  remember(Kind::device_status, event);
-  if (change.what == Change::What::deleted) {
-    dirty_.erase(change.id);
-    tell(Kind::device_status, event);
-  } else {
-    dirty_[change.id] = true;
-    status_changed(change);
-  }
-}
-
 void Watches::status_changed(const Change& change) {
-  if (change.kind == Kind::device_status && change.what == Change::What::deleted) return;
+  Event event{change.what, change.id, change.version, nullptr, nullptr};
+  if (change.what == Change::What::deleted) {
+    tell_statuses();  // what is older goes first
+    tell(Kind::device_status, event);
+    forget_gone();
+    return remember(Kind::device_status, std::move(event));
+  }
+  const bool added = change.what == Change::What::added;
+  if (added) remember(Kind::device_status, std::move(event));
   const bool heard = std::any_of(watchers_.begin(), watchers_.end(), [](const auto& entry) {
     return entry.second.request.resource->kind == Kind::device_status;
   });
   if (!heard) return dirty_.clear();
-  dirty_.try_emplace(change.id, false);
+  dirty_[change.id] |= added;
   if (status_timer_.running()) return;
   // The first after a pause at once, further ones together.
   const auto rest = statuses_told_ + status_pause - loop_.now();
@@ -187,18 +181,25 @@ void Watches::status_changed(const Change& change) {
                       [this] { tell_statuses(); });
 }
 
+// In order of versions: a client that breaks off goes on from the last one it has.
 void Watches::tell_statuses() {
+  if (dirty_.empty()) return;
   statuses_told_ = loop_.now();
+  std::multimap<std::uint64_t, std::pair<View, bool>> views;
   for (const auto& [id, added] : std::exchange(dirty_, {})) {
-    const auto view = view_of(core_, Kind::device_status, id);
-    if (!view) continue;
+    if (auto view = view_of(core_, Kind::device_status, id)) {
+      const std::uint64_t version = view->version;
+      views.emplace(version, std::pair(std::move(*view), added));
+    }
+  }
+  for (const auto& [version, entry] : views) {
+    const auto& [view, added] = entry;
     for (auto& [key, watcher] : watchers_) {
-      if (watcher.request.resource->kind != Kind::device_status || !wanted(watcher, id)) continue;
-      if (view->version <= watcher.after ||
-          !watcher.request.selector.matches(id, view->text.str())) {
+      const WatchRequest& request = watcher.request;
+      if (request.resource->kind != Kind::device_status || version <= watcher.after) continue;
+      if (!wanted(watcher, view.id) || !request.selector.matches(view.id, view.text.str()))
         continue;
-      }
-      send(watcher, added ? "ADDED" : "MODIFIED", id, view->version, view->text.str());
+      send(watcher, added ? "ADDED" : "MODIFIED", view.id, version, view.text.str());
     }
   }
   forget_gone();
@@ -253,7 +254,7 @@ void Watches::send(Watcher& watcher, std::string_view type, const dmi::ObjectId&
 }
 
 void Watches::send_bookmark(Watcher& watcher, bool initial_end) {
-  const std::uint64_t version = std::max(told_, watcher.after);
+  const std::uint64_t version = std::max(core_.shown_version(), watcher.after);
   std::string object;
   if (watcher.request.form == Form::objects) {
     dmi::Json json = {{"kind", watcher.request.resource->name},
@@ -271,7 +272,7 @@ void Watches::send_bookmark(Watcher& watcher, bool initial_end) {
 }
 
 void Watches::tell_bookmarks() {
-  if (!dirty_.empty()) tell_statuses();
+  tell_statuses();
   for (auto& [key, watcher] : watchers_) {
     if (watcher.request.bookmarks && !watcher.gone) send_bookmark(watcher, false);
   }

@@ -69,7 +69,7 @@ class Watches {
   struct Watcher {
     WatchRequest request;
     std::shared_ptr<base::http::Response> response;
-    std::uint64_t after = 0;  // changes up to this one are told already
+    std::uint64_t after = 0;  // what was sent is at least as new as this
     bool columns_told = false;
     bool gone = false;
     base::Loop::TimerId timeout = 0;
@@ -77,7 +77,6 @@ class Watches {
 
   void remember(Kind kind, Event event);
   void status_changed(const Change& change);
-  void device_came_or_went(const Change& change);
   void tell(Kind kind, const Event& event);
   void deliver(Watcher& watcher, const Event& event);
   void tell_statuses();
@@ -96,7 +95,6 @@ class Watches {
   std::map<std::uint64_t, Watcher> watchers_;
   std::uint64_t next_key_ = 1;
   Memory memories_[3];                   // by kind
-  std::uint64_t told_ = 0;               // the newest change heard
   std::map<dmi::ObjectId, bool> dirty_;  // statuses to tell; true: new
   base::SteadyTime statuses_told_{};
   base::Timer status_timer_;

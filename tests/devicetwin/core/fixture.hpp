@@ -1,4 +1,4 @@
-// A Core on a manual clock with a journal in memory whose disk can be told to fail.
+// A Core on a manual clock with a disk in memory.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "devicetwin/core.hpp"
+#include "devicetwin/journal.hpp"
 
 namespace devicetwin::test {
 
@@ -16,40 +17,6 @@ using base::Code;
 using base::Status;
 using dmi::Json;
 using dmi::ObjectId;
-
-class MemoryJournal final : public Journal {
- public:
-  explicit MemoryJournal(base::Loop& loop) : loop_(loop) {}
-  void put_object(const Object& object) override { objects[{object.kind, object.id}] = object; }
-  void delete_object(Kind kind, const ObjectId& id) override { objects.erase({kind, id}); }
-  void put_row(const ObjectId& device, const TwinRow& row) override {
-    rows[{device, row.name}] = row;
-    ++row_writes;
-  }
-  void put_state(const ObjectId& device, const DeviceState& state) override {
-    states[device] = state;
-  }
-  void delete_twins(const ObjectId& device) override {
-    std::erase_if(rows, [&](const auto& entry) { return entry.first.first == device; });
-    states.erase(device);
-  }
-  void put_version(std::uint64_t reserved) override { version = reserved; }
-  void flush(std::function<void(Status)> done) override {
-    ++flushes;
-    loop_.post([done = std::move(done), disk = disk] { done(disk); });
-  }
-
-  Status disk;  // what flushes answer
-  int flushes = 0;
-  int row_writes = 0;
-  std::map<std::pair<Kind, ObjectId>, Object> objects;
-  std::map<std::pair<ObjectId, std::string>, TwinRow> rows;
-  std::map<ObjectId, DeviceState> states;
-  std::uint64_t version = 0;
-
- private:
-  base::Loop& loop_;
-};
 
 struct Recorder final : Outlet {
   void changed(const Change& change) override { changes.push_back(change); }

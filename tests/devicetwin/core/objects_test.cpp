@@ -99,6 +99,8 @@ TEST_F(CoreTest, FailedDiskTakesACreateAndARemoveBack) {
   EXPECT_EQ(remove(Kind::device).code(), Code::unavailable);
   ASSERT_NE(core_.find(Kind::device, boiler_), nullptr);
   EXPECT_EQ(row("temperature").actual.value, "20.5");
+  journal_.disk = Status();
+  loop_.advance(Core::report_window);
   EXPECT_EQ(journal_.rows.count({boiler_, "temperature"}), 1u);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "devicetwin/dmi_link.hpp"
+#include "devicetwin/journal.hpp"
 #include "dmi/wire/dmi.hpp"
 #include "mapper.hpp"
 #include "support/process.hpp"
@@ -27,38 +28,6 @@ using dmi::ObjectId;
 using std::chrono::milliseconds;
 
 inline const ObjectId boiler{"default", "boiler"};
-
-// Keeps notes alone: what DmiLink itself stores.
-class Notes final : public Journal {
- public:
-  explicit Notes(base::Loop& loop) : loop_(loop) {}
-  void put_object(const Object&) override {}
-  void delete_object(Kind, const ObjectId&) override {}
-  void put_row(const ObjectId&, const TwinRow&) override {}
-  void put_state(const ObjectId&, const DeviceState&) override {}
-  void delete_twins(const ObjectId&) override {}
-  void put_note(const std::string& key, const std::string& text) override {
-    if (text.empty()) {
-      notes.erase(key);
-    } else {
-      notes[key] = text;
-    }
-  }
-  void flush(std::function<void(Status)> done) override {
-    if (stuck) return waiting_.push_back(std::move(done));
-    loop_.post([done = std::move(done)] { done(Status()); });
-  }
-  bool stuck = false;  // a disk that does not answer
-  void go_on() {
-    stuck = false;
-    for (auto& done : std::exchange(waiting_, {})) flush(std::move(done));
-  }
-  std::map<std::string, std::string> notes;
-
- private:
-  base::Loop& loop_;
-  std::vector<std::function<void(Status)>> waiting_;
-};
 
 class DmiLinkTest : public ::testing::Test {
  protected:
@@ -150,7 +119,7 @@ class DmiLinkTest : public ::testing::Test {
   const DmiLink::Settings settings_;
   test_support::TempFolder folder_;
   base::ManualLoop loop_;
-  Notes journal_{loop_};
+  test::MemoryJournal journal_{loop_};
   Core core_{loop_, journal_, "edge"};
   std::unique_ptr<DmiLink> link_;
   std::unique_ptr<dmi::wire::ManagerClient> client_;

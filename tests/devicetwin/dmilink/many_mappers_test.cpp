@@ -206,33 +206,33 @@ TEST_F(ManyMappersTest, RemovalForAMoveIsKeptOverARestartUntilItIsConfirmed) {
 TEST_F(ManyMappersTest, NobodyIsToldOfADeviceBeforeItsAssignmentIsOnDisk) {
   put_devices(4);
   Mapper a(mapper_socket("a")), b(mapper_socket("b"));
-  journal_.stuck = true;
+  journal_.held = true;
   std::atomic<std::size_t> given = 0;
   client_->mapper_register({"a", "v1", "v1", "modbus", mapper_socket("a"), "ok"},
                            [&](auto answer) { given = answer->devices.size(); });
   ASSERT_TRUE(until([&] { return link_->mappers() == 1; }));
   settle();
   EXPECT_EQ(given, 0u);
-  journal_.go_on();
+  journal_.let_go_on();
   ASSERT_TRUE(until([&] { return given == 4; }));
   ASSERT_TRUE(enroll("b").ok());
   ASSERT_TRUE(until([&] { return a.calls().size() == 2 && b.calls().size() == 3; }));
   a.stop();
-  journal_.stuck = true;
+  journal_.held = true;
   ASSERT_TRUE(until([&] { return view("b").devices == 4; }));
   settle();
   EXPECT_EQ(b.calls().size(), 3u);
-  journal_.go_on();
+  journal_.let_go_on();
   ASSERT_TRUE(until([&] { return b.calls().size() == 5; }));
   // Nor when the one before has confirmed already.
   const std::size_t before = a.calls().size();
-  journal_.stuck = true;
+  journal_.held = true;
   a.start();
   ASSERT_TRUE(until([&] { return a.calls().size() == before + 2 && b.calls().size() == 7; }));
   settle();
   EXPECT_EQ(a.calls().size(), before + 2);
   EXPECT_EQ(b.count("remove d3") + b.count("remove d2"), 2u);
-  journal_.go_on();
+  journal_.let_go_on();
   EXPECT_TRUE(until([&] { return a.calls().size() == before + 4; }));
 }
 

@@ -65,7 +65,7 @@ class ReportsTest : public ::testing::Test {
   ObjectId of_b;
   test_support::TempFolder folder;
   base::ManualLoop loop;
-  Notes journal{loop};
+  test::MemoryJournal journal{loop};
   Core core{loop, journal, "edge"};
   Mappers mappers{core, journal, {}};
 };

@@ -8,28 +8,11 @@
 #include "base/http.hpp"
 #include "base/loop.hpp"
 #include "devicetwin/core.hpp"
+#include "devicetwin/journal.hpp"
 
 namespace devicetwin::kube::test {
 
-// Stores nothing, and says so in the way a disk would: later, on the loop, in order.
-class MemoryJournal : public Journal {
- public:
-  explicit MemoryJournal(base::Loop& loop) : loop_(loop) {}
-
-  void put_object(const Object&) override {}
-  void delete_object(Kind, const dmi::ObjectId&) override {}
-  void put_row(const dmi::ObjectId&, const TwinRow&) override {}
-  void put_state(const dmi::ObjectId&, const DeviceState&) override {}
-  void delete_twins(const dmi::ObjectId&) override {}
-  void flush(std::function<void(base::Status)> done) override {
-    loop_.post([done = std::move(done), status = failure] { done(status); });
-  }
-
-  base::Status failure;  // what every flush says from now on
-
- private:
-  base::Loop& loop_;
-};
+using devicetwin::test::MemoryJournal;
 
 class Recorder : public base::http::Response {
  public:

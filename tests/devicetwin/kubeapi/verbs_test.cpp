@@ -241,7 +241,7 @@ TEST_F(VerbsTest, DeleteCollectionTakesSelectors) {
 }
 
 TEST_F(VerbsTest, ADiskThatFailsIsAnError) {
-  journal_.failure = base::Status(base::Code::unavailable, "disk full");
+  journal_.disk = base::Status(base::Code::unavailable, "disk full");
   const auto created = ask("POST", "devices", device_json("boiler"));
   EXPECT_EQ(created->status, 503);
   EXPECT_THAT(created->body, HasSubstr("disk full"));
@@ -286,10 +286,11 @@ TEST_F(VerbsTest, AWatchGoesOnAfterItsVersion) {
   have("kettle");
   const auto watcher = watch("devices?watch=true&resourceVersion=" + version);
   EXPECT_THAT(watcher->told(), ElementsAre("ADDED kettle"));
+  const std::uint64_t before = core_.version();
   ask("DELETE", "devices/kettle");
   auto deleted = watcher->events();
   ASSERT_EQ(deleted.size(), 1u);
-  EXPECT_EQ(deleted[0]["object"]["metadata"]["resourceVersion"], cat(core_.version()));
+  EXPECT_EQ(deleted[0]["object"]["metadata"]["resourceVersion"], cat(before + 1));
   EXPECT_EQ(deleted[0]["object"]["spec"]["nodeName"], "edge");
 }
 

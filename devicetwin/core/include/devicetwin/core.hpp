@@ -1,8 +1,11 @@
 // The edge core's one truth: objects, twins, and the verbs that change them. Confined to the loop.
 // Pure but for the Journal it is given: no sockets, no files, time as an argument from the loop.
 //
-// A verb decides in memory at once, is written to the journal, and answers `done` when it is on
-// disk. Then every outlet hears the Change; an outlet that sees its own origin does not echo it.
+// A verb is decided when its object's turn comes, written to the journal, and answers `done` when
+// it is on disk; only then it is shown to anybody, and every outlet hears the Change (one that sees
+// its own origin does not echo it). Reported values alone are shown and told at once: they are the
+// mapper's to repeat. There is one queue per object: nothing of an object is told out of its order,
+// its versions rise, and what is told last is what is.
 #pragma once
 
 #include <chrono>
@@ -145,6 +148,8 @@ class Core {
   static constexpr std::size_t max_models = 10'000;
   // Rows of one device, tombstones included: its properties, and as many from MQTT clients.
   static constexpr std::size_t max_rows = 2 * dmi::max_properties;
+  // Verbs on one object that wait for the disk; more are refused (unavailable).
+  static constexpr std::size_t max_waiting = 1024;
 
   using Done = std::function<void(base::Result<Object>)>;
 
@@ -169,19 +174,26 @@ class Core {
   // A journal that fails (unavailable, "disk: …") leaves the object as it was on disk.
   // expected_version 0: whatever is there. conflict: changed meanwhile. not_found.
   // Equal content: done with the object as it is, no Change.
+  // What a failed flush takes back nobody was shown, and no outlet was told.
   void update(Kind kind, dmi::Json object, std::uint64_t expected_version, Origin origin,
               Done done);
   void remove(Kind kind, const dmi::ObjectId& id, Origin origin, Done done);
 
-  const Object* find(Kind kind, const dmi::ObjectId& id) const;  // not device_status
+  // Runs task in the object's turn: now, or when what is on its way to the disk is there. Verbs on
+  // the object that it calls are part of the turn, and newest() is what they find. false: never, as
+  // max_waiting others wait.
+  bool in_turn(Kind kind, const dmi::ObjectId& id, std::function<void()> task);
+  // In a turn: the object as the next verb on it finds it, ahead of the disk; nullptr: none.
+  const Object* newest(Kind kind, const dmi::ObjectId& id) const;
+
+  // What is on disk. find: not device_status.
+  const Object* find(Kind kind, const dmi::ObjectId& id) const;
   // In order of namespace and name; space "" is all. Valid until the next verb.
   std::vector<const Object*> list(Kind kind, std::string_view space) const;
-  std::uint64_t version() const { return version_; }
-  // For who shows what find(), list() and rows() tell: memory is ahead of the disk, and a crash
-  // would take back what a reader was shown. Calls shown, at once where nothing desired and no
-  // object is on its way to the disk, else when everything that was there by now is on disk, or
-  // with the reason (unavailable, "disk: …"): then it may have been taken back.
-  void when_on_disk(std::function<void(base::Status)> shown);
+  std::uint64_t version() const;  // the newest that was given to anything
+  // What find(), list() and status_object() show is complete up to this version: a verb that is on
+  // its way has a higher one.
+  std::uint64_t shown_version() const;
 
   // ---- twins ----
   // Applies a report or an MQTT update, whole or not at all. `expected` becomes the Device object's
@@ -198,7 +210,7 @@ class Core {
                    std::function<void(base::Result<Applied>)> done);
   // state: online offline ok unknown unhealthy, in any case; invalid: another word. not_found.
   void update_state(const dmi::ObjectId& device, std::string state, Origin origin,
-                    std::function<void(base::Status)> done);
+                    const std::function<void(base::Status)>& done);
   // Why nothing happens with a device although its model is there; "": nothing is in the way.
   // An unknown device is ignored. A missing model is Core's own reason and goes first.
   void set_waiting(const dmi::ObjectId& device, const std::string& reason);
@@ -208,7 +220,7 @@ class Core {
   // The DeviceStatus object, rendered; nullopt: no such device. Its version is in metadata.
   std::optional<dmi::Json> status_object(const dmi::ObjectId& device) const;
 
-  // ---- for mappers: only what is on disk, so that nothing else moves a device ----
+  // ---- for mappers ----
   // Devices of a protocol whose model is known, merged with it, and those models, each once.
   struct Assignment {
     std::vector<dmi::DeviceModel> models;
@@ -249,8 +261,6 @@ class Core {
   struct Impl;
   base::Loop& loop_;
   std::string node_;
-  std::uint64_t version_ = 0;
-  std::size_t max_value_bytes_ = dmi::max_value_bytes;
   std::unique_ptr<Impl> impl_;
 };
 
