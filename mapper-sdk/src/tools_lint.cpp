@@ -16,7 +16,7 @@ using base::cat;
 
 namespace {
 
-constexpr const char* manual =
+constexpr const char* lint_manual =
     R"(The files are taken together, as kubectl apply takes them: a device may stand in one, its model in
 another. Told are: what is no YAML, keys that are unknown or there twice, objects that are there
 twice, devices without their model, properties that the model does not have, limits, desired values
@@ -36,7 +36,7 @@ std::string counted(std::size_t count, const char* word) {
 int lint_verb(int argc, char** argv, const Protocol& protocol) {
   std::vector<std::string> arguments;
   CLI::App app(cat("Tells every mistake of files for ", protocol.name, " devices."), argv[0]);
-  app.footer(manual);
+  app.footer(lint_manual);
   app.add_option("FILE", arguments, "YAML files, as for kubectl apply")
       ->required()
       ->type_name("FILE...");

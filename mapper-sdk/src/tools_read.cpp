@@ -21,7 +21,7 @@ using dmi::Json;
 
 namespace {
 
-constexpr const char* manual =
+constexpr const char* read_manual =
     R"(Arguments that end in .yaml, .yml or .json are files with Device and DeviceModel objects, as for
 kubectl apply; all others are names of properties (default: every property). Nothing is written to
 the device. A value is shown as the model describes it: scaled, typed, with its unit.
@@ -159,7 +159,7 @@ std::vector<std::size_t> chosen_points(const Target& target, const std::vector<s
 
 std::optional<int> parse(int argc, char** argv, const Protocol& protocol, ReadFlags& flags) {
   CLI::App app(cat("Reads properties of ", protocol.name, " devices and prints them."), argv[0]);
-  app.footer(manual);
+  app.footer(read_manual);
   app.add_option("ARGUMENT", flags.arguments, "files, and names of properties")
       ->required()
       ->type_name("FILE... [PROPERTY...]");

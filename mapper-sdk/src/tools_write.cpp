@@ -20,7 +20,7 @@ using base::Status;
 
 namespace {
 
-constexpr const char* manual =
+constexpr const char* write_manual =
     R"(Arguments with "=" are values for properties, as the model describes them: scaled, typed, within its
 limits; all others are files with Device and DeviceModel objects. One device is written: name it
 when there are several. Everything is checked before anything is sent: one wrong value, and nothing
@@ -47,7 +47,7 @@ struct Assignment {
 std::optional<int> parse(int argc, char** argv, const Protocol& protocol, WriteFlags& flags) {
   CLI::App app(cat("Writes properties of a ", protocol.name, " device and reads them back."),
                argv[0]);
-  app.footer(manual);
+  app.footer(write_manual);
   app.add_option("ARGUMENT", flags.arguments, "files, and values")
       ->required()
       ->type_name("FILE... PROPERTY=VALUE...");

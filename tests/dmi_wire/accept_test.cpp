@@ -30,7 +30,7 @@ using base::Code;
 using base::Status;
 using namespace std::chrono_literals;
 
-class Manager : public ManagerHandler {
+class AcceptManager : public ManagerHandler {
  public:
   void mapper_register(const Caller& caller, MapperInfo, bool,
                        std::function<void(base::Result<Registration>)> done) override {
@@ -122,7 +122,7 @@ class Accept : public ::testing::Test {
   }
 
   std::string folder_;
-  Manager manager_;
+  AcceptManager manager_;
   std::unique_ptr<Server> server_;
 };
 

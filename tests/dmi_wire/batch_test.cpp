@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 using Verdicts = base::Result<std::vector<Status>>;
 
 // Keeps what it was given; a batch is answered by the test, or at once by `verdict` per item.
-class Manager : public ManagerHandler {
+class BatchManager : public ManagerHandler {
  public:
   void mapper_register(const Caller&, MapperInfo, bool,
                        std::function<void(base::Result<Registration>)> done) override {
@@ -129,7 +129,7 @@ class Batch : public ::testing::Test {
   }
 
   std::string folder_;
-  Manager manager_;
+  BatchManager manager_;
   std::promise<Status> ended_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<ManagerClient> client_;

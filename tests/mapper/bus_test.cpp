@@ -67,15 +67,15 @@ class Scripted final : public Driver {
   std::function<void()> closed_;
 };
 
-class Plant {
+class BusPlant {
  public:
-  Plant() {
+  BusPlant() {
     protocol.name = "fake";
     protocol.open = [this](const Target& target, Sink sink) {
       return open(target, std::move(sink));
     };
   }
-  ~Plant() {
+  ~BusPlant() {
     door.open();
     fleet.reset();
     loop.settle();
@@ -137,7 +137,7 @@ class Plant {
 };
 
 TEST(Bus, OpensReadsAndClosesOnItsOwnThread) {
-  Plant plant;
+  BusPlant plant;
   plant.start();
   ASSERT_TRUE(plant.fleet->put(device_of("d", {"a"})).ok());
   ASSERT_TRUE(plant.until([&] { return plant.online("d"); }));
@@ -149,7 +149,7 @@ TEST(Bus, OpensReadsAndClosesOnItsOwnThread) {
 }
 
 TEST(Bus, DevicesOfOneBusShareAThread) {
-  Plant plant;
+  BusPlant plant;
   plant.protocol.bus = [](const Target&) { return std::string("line1"); };
   plant.start();
   for (const char* name : {"d", "e"}) {
@@ -162,7 +162,7 @@ TEST(Bus, DevicesOfOneBusShareAThread) {
 }
 
 TEST(Bus, WhatADriverThrowsIsInternalWithItsText) {
-  Plant plant;
+  BusPlant plant;
   plant.start();
   ASSERT_TRUE(plant.fleet->put(device_of("throws", {"a"})).ok());
   ASSERT_TRUE(plant.fleet->put(device_of("bad", {"a"})).ok());
@@ -174,7 +174,7 @@ TEST(Bus, WhatADriverThrowsIsInternalWithItsText) {
 }
 
 TEST(Bus, ADriverThatHangsBlocksNobodyElse) {
-  Plant plant;
+  BusPlant plant;
   plant.start();
   ASSERT_TRUE(plant.fleet->put(device_of("hangs", {"a"})).ok());
   ASSERT_TRUE(plant.until([&] { return plant.door.someone_waits(); }));

@@ -23,7 +23,7 @@ using test_support::wait_until;
 using testing::FakeDevice;
 using ::testing::HasSubstr;
 
-constexpr const char* plant = R"(
+constexpr const char* run_plant = R"(
 kind: DeviceModel
 metadata: {name: m}
 spec:
@@ -48,7 +48,7 @@ class Run : public ::testing::Test {
     device.set("mode", Value(std::string("heat")));
     protocol.name = "fake";
     protocol.open = [this](const Target&, Sink) { return testing::open_fake(device); };
-    std::ofstream(folder / "plant.yaml") << plant;
+    std::ofstream(folder / "plant.yaml") << run_plant;
   }
   int run_with(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "fake-mapper");

@@ -9,9 +9,9 @@ namespace mapper {
 namespace {
 
 using base::Code;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-dmi::DeviceModel model_of(const std::string& type = "FLOAT") {
+dmi::DeviceModel model_typed(const std::string& type = "FLOAT") {
   dmi::DeviceModel model;
   model.id = {"default", "boiler-model"};
   model.properties.push_back({"temp", "", type, "ReadWrite", "0", "100", "°C", {}});
@@ -28,14 +28,14 @@ dmi::Device device_of(dmi::Json visitor = dmi::Json::object()) {
   device.properties.push_back(property);
   return device;
 }
-std::string error_of(const dmi::Device& device, const dmi::DeviceModel& model = model_of()) {
+std::string error_of(const dmi::Device& device, const dmi::DeviceModel& model = model_typed()) {
   const auto target = make_target(device, model, "fake");
   return target ? "none" : target.status().to_string();
 }
 
 TEST(Target, MergesModelAndInstance) {
   const auto target =
-      make_target(device_of({{"scale", 0.5}, {"valueOffset", "3"}}), model_of(), "fake");
+      make_target(device_of({{"scale", 0.5}, {"valueOffset", "3"}}), model_typed(), "fake");
   ASSERT_TRUE(target.ok()) << target.status().to_string();
   const Point& point = target->points.at(0);
   EXPECT_EQ(point.type, dmi::Type::float32);
@@ -54,18 +54,19 @@ TEST(Target, EveryMistakeNamesItsPath) {
             "invalid: default/boiler.properties.temp.visitors.configData.scale: 0 would make every "
             "value 0");
   EXPECT_THAT(error_of(device_of({{"scale", "ten"}})), HasSubstr("is not a number"));
-  EXPECT_THAT(error_of(device_of({{"scale", 2}}), model_of("STRING")), HasSubstr("not for STRING"));
-  EXPECT_THAT(error_of(device_of(), model_of("COLOUR")),
+  EXPECT_THAT(error_of(device_of({{"scale", 2}}), model_typed("STRING")),
+              HasSubstr("not for STRING"));
+  EXPECT_THAT(error_of(device_of(), model_typed("COLOUR")),
               HasSubstr("default/boiler.properties.temp.type: type \"COLOUR\" is none of INT"));
-  dmi::DeviceModel model = model_of();
+  dmi::DeviceModel model = model_typed();
   model.properties[0].name = "other";
   EXPECT_THAT(error_of(device_of(), model), HasSubstr("default/boiler-model has no such property"));
-  model = model_of();
+  model = model_typed();
   model.properties[0].minimum = "cold";
   EXPECT_THAT(error_of(device_of(), model), HasSubstr("temp.minimum: \"cold\" is not a number"));
   model.properties[0].minimum = "200";
   EXPECT_THAT(error_of(device_of(), model), HasSubstr("200 is above the maximum 100"));
-  model = model_of();
+  model = model_typed();
   model.properties[0].access_mode = "WriteOnly";
   EXPECT_THAT(error_of(device_of(), model), HasSubstr("temp.accessMode"));
 }
@@ -103,23 +104,23 @@ TEST(Target, TooManyPropertiesAreRefused) {
 }
 
 TEST(Target, LimitsOfTextsAreIgnored) {
-  dmi::DeviceModel model = model_of("STRING");
+  dmi::DeviceModel model = model_typed("STRING");
   model.properties[0].minimum = "none";
   EXPECT_EQ(error_of(device_of(), model), "none");
 }
 
 TEST(Target, IsTheSameUnlessTheDriverSeesADifference) {
-  const Target one = *make_target(device_of(), model_of(), "fake");
+  const Target one = *make_target(device_of(), model_typed(), "fake");
   dmi::Device desired = device_of();
   desired.properties[0].desired = dmi::TwinValue{"5", {}};
   desired.properties[0].report_to_cloud = true;
   desired.generation = 7;
-  EXPECT_TRUE(same(one, *make_target(desired, model_of(), "fake")));
-  EXPECT_FALSE(same(one, *make_target(device_of({{"offset", 1}}), model_of(), "fake")));
+  EXPECT_TRUE(same(one, *make_target(desired, model_typed(), "fake")));
+  EXPECT_FALSE(same(one, *make_target(device_of({{"offset", 1}}), model_typed(), "fake")));
   dmi::Device moved = device_of();
   moved.protocol.config["port"] = 6;
-  EXPECT_FALSE(same(one, *make_target(moved, model_of(), "fake")));
-  EXPECT_FALSE(same(one, *make_target(device_of(), model_of("INT"), "fake")));
+  EXPECT_FALSE(same(one, *make_target(moved, model_typed(), "fake")));
+  EXPECT_FALSE(same(one, *make_target(device_of(), model_typed("INT"), "fake")));
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ using testing::FakeDevice;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr const char* plant = R"(
+constexpr const char* tools_plant = R"(
 kind: DeviceModel
 metadata: {name: m}
 spec:
@@ -51,7 +51,7 @@ class Tools : public ::testing::Test {
     protocol.open_async = [this](const Target&, Sink, base::IoLoop& loop) {
       return testing::open_fake_async(device, loop);
     };
-    put("plant.yaml", plant);
+    put("plant.yaml", tools_plant);
   }
   std::string put(const std::string& name, const std::string& text) {
     std::ofstream(folder / name) << text;

@@ -32,7 +32,7 @@ std::uint16_t word(unsigned unit, unsigned address, unsigned generation) {
   return static_cast<std::uint16_t>((unit - 1) << 14 | address << 8 | (generation & 0xff));
 }
 
-struct Wire {
+struct CheckedWire {
   const char* name;
   const char* url;        // of the simulator; a pty's is completed with its path
   const char* transport;  // of the driver's settings; "" the default
@@ -45,10 +45,10 @@ struct Case {
   double time_outs = 0;  // not 0: the fault's ms, in time-outs of the wire
 };
 
-bool is_serial(const Wire& wire) { return std::string_view(wire.transport) == "serial"; }
-bool has_ids(const Wire& wire) { return *wire.framing == 0 && !is_serial(wire); }
+bool is_serial(const CheckedWire& wire) { return std::string_view(wire.transport) == "serial"; }
+bool has_ids(const CheckedWire& wire) { return *wire.framing == 0 && !is_serial(wire); }
 
-class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<Wire, Case>> {
+class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<CheckedWire, Case>> {
  protected:
   Invariant() : faults_(loop_, 7), simulator_(loop_, faults_) {
     for (unsigned unit = 1; unit <= units; ++unit) {
@@ -66,7 +66,7 @@ class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<Wi
   }
 
   // How long an answer to a read of all registers is waited for: with the time of its characters.
-  static std::chrono::milliseconds time_out(const Wire& wire) {
+  static std::chrono::milliseconds time_out(const CheckedWire& wire) {
     constexpr std::size_t answer = 2 + 2 * addresses;
     modbus::Settings settings;
     settings.timeout = thinking_time;
@@ -87,7 +87,7 @@ class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<Wi
   }
 
   Json settings(unsigned unit) {
-    const Wire& wire = std::get<0>(GetParam());
+    const CheckedWire& wire = std::get<0>(GetParam());
     Json json{{"slaveID", unit}, {"timeout", thinking_time.count()}};
     if (is_serial(wire)) {
       json["serialPort"] = (folder_ / "plc").string();
@@ -102,7 +102,7 @@ class Invariant : public Rig, public ::testing::WithParamInterface<std::tuple<Wi
   }
 
   void open_all() {
-    const Wire& wire = std::get<0>(GetParam());
+    const CheckedWire& wire = std::get<0>(GetParam());
     auto url =
         simulator_.open(is_serial(wire) ? cat(wire.url, (folder_ / "plc").string()) : wire.url);
     ASSERT_TRUE(url.ok()) << url.status().text();
@@ -237,7 +237,7 @@ constexpr Case cases[] = {
     {"garbageLength", "garbage-length probability=0.1"},
 };
 
-constexpr Wire wires[] = {
+constexpr CheckedWire wires[] = {
     {"tcp", "tcp://127.0.0.1:0", "", ""},
     {"udp", "udp://127.0.0.1:0", "udp", ""},
     {"rtuTcp", "rtu+tcp://127.0.0.1:0", "", "rtu"},
@@ -248,9 +248,9 @@ constexpr Wire wires[] = {
 // RTU has no transaction ids. A repeated answer that comes while another request of the same unit,
 // function and length is on the line is that request's answer, as far as anybody can see; and so is
 // one that is later than twice the time-out (docs/modbus.md, "What a line guarantees").
-std::vector<std::tuple<Wire, Case>> combinations() {
-  std::vector<std::tuple<Wire, Case>> made;
-  for (const Wire& wire : wires) {
+std::vector<std::tuple<CheckedWire, Case>> combinations() {
+  std::vector<std::tuple<CheckedWire, Case>> made;
+  for (const CheckedWire& wire : wires) {
     for (const Case& tried : cases) {
       const std::string_view name = tried.name;
       if (!has_ids(wire) && (name == "duplicatedLater" || name == "lateAFullCycle")) continue;

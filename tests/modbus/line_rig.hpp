@@ -30,7 +30,7 @@ using base::Code;
 using base::Status;
 using ByteVector = std::vector<std::uint8_t>;
 
-struct Wire {
+struct RigWire {
   modbus::Transport transport;
   modbus::Framing framing;
 };
@@ -69,7 +69,7 @@ class Owner : public modbus::Line::Client {
 
 class LineRig {
  public:
-  explicit LineRig(Wire wire) : wire_(wire) {
+  explicit LineRig(RigWire wire) : wire_(wire) {
     endpoint_.transport = wire.transport;
     endpoint_.framing = wire.framing;
     endpoint_.host = "127.0.0.1";
@@ -244,7 +244,7 @@ class LineRig {
     endpoint_.serial.baud = 115'200;
   }
 
-  const Wire wire_;
+  const RigWire wire_;
   modbus::Pdu pdu_;
   std::size_t seen_ = 0;
 };

@@ -19,7 +19,7 @@ using modbus::Transport;
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-class Lines : public ::testing::TestWithParam<Wire>, public LineRig {
+class Lines : public ::testing::TestWithParam<RigWire>, public LineRig {
  protected:
   Lines() : LineRig(GetParam()) {}
 
@@ -32,26 +32,26 @@ class Lines : public ::testing::TestWithParam<Wire>, public LineRig {
   }
 };
 
-std::string wire_name(const ::testing::TestParamInfo<Wire>& info) {
+std::string wire_name(const ::testing::TestParamInfo<RigWire>& info) {
   const char* transports[] = {"tcp", "tls", "listen", "udp", "serial"};
   return std::string(transports[static_cast<int>(info.param.transport)]) +
          (info.param.framing == Framing::rtu ? "_rtu" : "_mbap");
 }
 
-constexpr Wire every[] = {
+constexpr RigWire every[] = {
     {Transport::tcp, Framing::mbap},    {Transport::tcp, Framing::rtu},
     {Transport::listen, Framing::mbap}, {Transport::listen, Framing::rtu},
     {Transport::udp, Framing::mbap},    {Transport::udp, Framing::rtu},
     {Transport::serial, Framing::rtu},
 };
 
-bool is_stream(const Wire& wire) { return wire.transport != Transport::udp; }
-bool is_rtu(const Wire& wire) { return wire.framing == Framing::rtu; }
+bool is_stream(const RigWire& wire) { return wire.transport != Transport::udp; }
+bool is_rtu(const RigWire& wire) { return wire.framing == Framing::rtu; }
 // Behind half a frame the next one can be found: by its checksum, or because it is a datagram.
-bool finds_frames_again(const Wire& wire) { return is_rtu(wire) || !is_stream(wire); }
+bool finds_frames_again(const RigWire& wire) { return is_rtu(wire) || !is_stream(wire); }
 
-std::vector<Wire> those(bool (*wanted)(const Wire&)) {
-  std::vector<Wire> wires;
+std::vector<RigWire> those(bool (*wanted)(const RigWire&)) {
+  std::vector<RigWire> wires;
   std::ranges::copy_if(every, std::back_inserter(wires), wanted);
   return wires;
 }

@@ -18,7 +18,8 @@ using ::testing::ElementsAre;
 
 constexpr LinkCost slow_line{nanoseconds(25'000'000), nanoseconds(1'146'000)};  // RTU, 9,600 baud
 
-Wanted holding(std::uint16_t first, std::uint16_t count, std::uint32_t id, std::uint32_t pin = 0) {
+Wanted holding_span(std::uint16_t first, std::uint16_t count, std::uint32_t id,
+                    std::uint32_t pin = 0) {
   return {{Table::holding, first, count}, id, pin};
 }
 
@@ -196,7 +197,7 @@ TEST(Plan, NoOtherWayToPartThePointsTakesLessTime) {
 TEST(Plan, OneThousandContiguousFloatsAreSeventeenRequests) {
   std::vector<Wanted> wanted;
   for (std::uint32_t id = 0; id < 1000; ++id) {
-    wanted.push_back(holding(static_cast<std::uint16_t>(2 * id), 2, id));
+    wanted.push_back(holding_span(static_cast<std::uint16_t>(2 * id), 2, id));
   }
   const Plan plan = make_plan(wanted, {});
   EXPECT_EQ(plan.requests.size(), 17u);
@@ -206,12 +207,12 @@ TEST(Plan, OneThousandContiguousFloatsAreSeventeenRequests) {
 
 TEST(Plan, RegistersAreUsedUpToTheLimitOf125) {
   const auto plan = [](std::uint16_t second) {
-    return ranges(make_plan({holding(0, 1, 0), holding(second, 1, 1)}, {}));
+    return ranges(make_plan({holding_span(0, 1, 0), holding_span(second, 1, 1)}, {}));
   };
   EXPECT_THAT(plan(123), ElementsAre("holding 0..123"));
   EXPECT_THAT(plan(124), ElementsAre("holding 0..124"));
   EXPECT_THAT(plan(125), ElementsAre("holding 0", "holding 125"));
-  EXPECT_THAT(ranges(make_plan({holding(65532, 4, 0), holding(65530, 2, 1)}, {})),
+  EXPECT_THAT(ranges(make_plan({holding_span(65532, 4, 0), holding_span(65530, 2, 1)}, {})),
               ElementsAre("holding 65530..65535"));
 }
 
@@ -227,7 +228,8 @@ TEST(Plan, BitsAreUsedUpToTheLimitOf2000) {
 TEST(Plan, DevicesWithLowerLimitsAreAskedForLess) {
   Limits limits;
   limits.max_registers = 16;
-  EXPECT_THAT(ranges(make_plan({holding(0, 8, 0), holding(8, 8, 1), holding(16, 1, 2)}, limits)),
+  EXPECT_THAT(ranges(make_plan(
+                  {holding_span(0, 8, 0), holding_span(8, 8, 1), holding_span(16, 1, 2)}, limits)),
               ElementsAre("holding 0..15", "holding 16"));
 }
 
@@ -235,7 +237,9 @@ TEST(Plan, AGapIsReadWhereThatTakesLessTimeThanARequest) {
   const auto plan = [](std::uint16_t gap, const LinkCost& cost) {
     Limits limits;
     limits.cost = cost;
-    return make_plan({holding(0, 1, 0), holding(static_cast<std::uint16_t>(1 + gap), 1, 1)}, limits)
+    return make_plan(
+               {holding_span(0, 1, 0), holding_span(static_cast<std::uint16_t>(1 + gap), 1, 1)},
+               limits)
         .requests.size();
   };
   // A register of the gap is 2 bytes, 2.3 ms at 9,600 baud; a request is 25 ms.
@@ -247,21 +251,23 @@ TEST(Plan, AGapIsReadWhereThatTakesLessTimeThanARequest) {
 TEST(Plan, MaxGapLimitsWhatCostAllows) {
   Limits limits;
   limits.max_gap = 3;
-  EXPECT_THAT(ranges(make_plan({holding(0, 1, 0), holding(4, 1, 1), holding(9, 1, 2)}, limits)),
+  EXPECT_THAT(ranges(make_plan(
+                  {holding_span(0, 1, 0), holding_span(4, 1, 1), holding_span(9, 1, 2)}, limits)),
               ElementsAre("holding 0..4", "holding 9"));
 }
 
 TEST(Plan, ForbiddenAddressesAreInNoRequest) {
   Limits limits;
   limits.forbidden = {{Table::holding, 5, 1}, {Table::input, 0, 100}};
-  EXPECT_THAT(ranges(make_plan({holding(3, 2, 0), holding(6, 2, 1)}, limits)),
+  EXPECT_THAT(ranges(make_plan({holding_span(3, 2, 0), holding_span(6, 2, 1)}, limits)),
               ElementsAre("holding 3..4", "holding 6..7"));
 }
 
 TEST(Plan, BarriersAreNotCrossed) {
   const Barrier barrier{Table::holding, 4, 8};
-  EXPECT_THAT(ranges(make_plan({holding(3, 2, 0), holding(8, 2, 1)}, {}, std::span(&barrier, 1))),
-              ElementsAre("holding 3..4", "holding 8..9"));
+  EXPECT_THAT(
+      ranges(make_plan({holding_span(3, 2, 0), holding_span(8, 2, 1)}, {}, std::span(&barrier, 1))),
+      ElementsAre("holding 3..4", "holding 8..9"));
 }
 
 TEST(Plan, PinnedPointsAreReadTogetherWhateverTheGapCosts) {
@@ -269,7 +275,8 @@ TEST(Plan, PinnedPointsAreReadTogetherWhateverTheGapCosts) {
   limits.cost = slow_line;
   limits.max_gap = 0;
   EXPECT_THAT(
-      ranges(make_plan({holding(0, 1, 0, 1), holding(90, 1, 1, 1), holding(40, 1, 2)}, limits)),
+      ranges(make_plan(
+          {holding_span(0, 1, 0, 1), holding_span(90, 1, 1, 1), holding_span(40, 1, 2)}, limits)),
       ElementsAre("holding 0..90"));
 }
 

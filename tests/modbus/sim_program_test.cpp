@@ -25,11 +25,11 @@ using base::cat;
 using test_support::Process;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using Bytes = std::vector<std::uint8_t>;
+using Octets = std::vector<std::uint8_t>;
 
 // Reads the register pair of unit 7's "float" (42.5F) in tests/data/modbus/interop.yaml.
-const Bytes ask_float = {0, 9, 0, 0, 0, 6, 7, 3, 0, 100, 0, 2};
-const Bytes float_answer = {0, 9, 0, 0, 0, 7, 7, 3, 4, 0x42, 0x2a, 0, 0};
+const Octets ask_float = {0, 9, 0, 0, 0, 6, 7, 3, 0, 100, 0, 2};
+const Octets float_answer = {0, 9, 0, 0, 0, 7, 7, 3, 4, 0x42, 0x2a, 0, 0};
 
 class SimProgram : public ::testing::Test {
  protected:
@@ -61,9 +61,9 @@ class SimProgram : public ::testing::Test {
   std::unique_ptr<Process> simulator_;
 };
 
-Bytes exchange(auto& stream, const Bytes& request, std::size_t size) {
+Octets exchange(auto& stream, const Octets& request, std::size_t size) {
   asio::write(stream, asio::buffer(request));
-  Bytes answer(size);
+  Octets answer(size);
   asio::read(stream, asio::buffer(answer));
   return answer;
 }
@@ -111,10 +111,10 @@ TEST_F(SimProgram, SeveralEndpointsServeTheSameMemory) {
   one.connect({asio::ip::address_v4::loopback(), port("tcp")});
   other.connect({asio::ip::address_v4::loopback(), port("rtu+tcp")});
   exchange(one, {0, 1, 0, 0, 0, 6, 7, 6, 0, 104, 0, 3}, 12);
-  Bytes request;
-  const Bytes pdu = {3, 0, 104, 0, 1};
+  Octets request;
+  const Octets pdu = {3, 0, 104, 0, 1};
   modbus_sim::append_frame(modbus::Framing::rtu, {0, 7, pdu}, request);
-  const Bytes answer = exchange(other, request, 7);
+  const Octets answer = exchange(other, request, 7);
   EXPECT_EQ(answer[4], 3);
   EXPECT_EQ(modbus::crc16(answer), 0);
 }
@@ -153,13 +153,13 @@ TEST_F(SimProgram, TlsDemandsACertificateOfItsAuthority) {
     stream.next_layer().connect({asio::ip::address_v4::loopback(), port("tls")});
     boost::system::error_code error;
     stream.handshake(asio::ssl::stream_base::client, error);
-    Bytes answer(float_answer.size());
+    Octets answer(float_answer.size());
     if (!error) asio::write(stream, asio::buffer(ask_float), error);
     if (!error) asio::read(stream, asio::buffer(answer), error);
-    return error ? Bytes() : answer;
+    return error ? Octets() : answer;
   };
   EXPECT_EQ(attempt(true), float_answer);
-  EXPECT_EQ(attempt(false), Bytes());
+  EXPECT_EQ(attempt(false), Octets());
 }
 
 TEST_F(SimProgram, AnswersOnAPtyKeepTheCharacterTimes) {
@@ -167,12 +167,12 @@ TEST_F(SimProgram, AnswersOnAPtyKeepTheCharacterTimes) {
   start({"--listen", cat("pty://", line, "?9600-8E1")});
   const int fd = ::open(line.c_str(), O_RDWR | O_NOCTTY);
   ASSERT_GE(fd, 0);
-  Bytes request;
-  const Bytes pdu = {3, 0, 100, 0, 9};
+  Octets request;
+  const Octets pdu = {3, 0, 100, 0, 9};
   modbus_sim::append_frame(modbus::Framing::rtu, {0, 7, pdu}, request);
   const auto begin = std::chrono::steady_clock::now();
   ASSERT_EQ(::write(fd, request.data(), request.size()), 8);
-  Bytes answer(23);
+  Octets answer(23);
   std::size_t got = 0;
   int pieces = 0;
   while (got < answer.size()) {
@@ -219,7 +219,7 @@ TEST_F(SimControl, FaultsComeGoAndAreCounted) {
   EXPECT_THAT(http({"-d", "dead\nlaet"}, "/faults"), HasSubstr("\"laet\": no such kind"));
   tcp::socket client(io_);
   client.connect({asio::ip::address_v4::loopback(), port()});
-  EXPECT_EQ(exchange(client, ask_float, 9), (Bytes{0, 9, 0, 0, 0, 3, 7, 0x83, 6}));
+  EXPECT_EQ(exchange(client, ask_float, 9), (Octets{0, 9, 0, 0, 0, 3, 7, 0x83, 6}));
   EXPECT_EQ(http({}, "/faults"),
             "1 exception unit=7 code=6 (struck 1 of 1)\n2 silence unit=9 (struck 0 of 0)\n");
   EXPECT_EQ(http({"-X", "DELETE"}, "/faults/1"), "");

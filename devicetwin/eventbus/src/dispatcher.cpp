@@ -15,7 +15,7 @@ using dmi::ObjectId;
 
 namespace {
 
-int code_of(const Status& status) {
+int twin_code(const Status& status) {
   if (status.code() == Code::not_found) return 404;
   if (status.code() == Code::conflict) return 409;  // KubeEdge defines it and never sends it
   return status.retriable() || status.code() == Code::internal ? 500 : 400;
@@ -120,7 +120,7 @@ void Dispatcher::twin_update(const Topic& topic, std::string_view payload) {
         }
         const Status status = applied.status();
         publish(TopicKind::update_result, answer_topic,
-                error_result(asked.event_id, now_ms(), code_of(status), reason_of(status)));
+                error_result(asked.event_id, now_ms(), twin_code(status), reason_of(status)));
       });
 }
 

@@ -20,7 +20,7 @@ Status wrong(std::string_view key, std::string_view what) {
   return Status(Code::invalid, cat(key, ": ", what));
 }
 
-Status read_text(const Json& request, const char* key, std::string& out) {
+Status read_member(const Json& request, const char* key, std::string& out) {
   const auto found = request.find(key);
   if (found == request.end() || found->is_null()) return Status();
   if (!found->is_string()) return wrong(key, "not a text");
@@ -47,7 +47,7 @@ Status read_limit(const Json& request, std::size_t& limit) {
 
 Status read_properties(const Json& json, HistoryRequest& request) {
   std::string one;
-  if (Status bad = read_text(json, "property", one); !bad.ok()) return bad;
+  if (Status bad = read_member(json, "property", one); !bad.ok()) return bad;
   if (!one.empty()) request.properties.push_back(one);
   const auto many = json.find("properties");
   if (many != json.end() && !many->is_null()) {
@@ -75,7 +75,7 @@ Status read_all(const Json& json, HistoryRequest& request) {
   std::string order;
   HistoryQuery& query = request.query;
   for (const auto& [key, out] : {std::pair("continue", &query.token), std::pair("order", &order)}) {
-    if (Status bad = read_text(json, key, *out); !bad.ok()) return bad;
+    if (Status bad = read_member(json, key, *out); !bad.ok()) return bad;
   }
   if (Status bad = read_history_order(order, query.newest_first); !bad.ok()) return bad;
   if (Status bad = read_time(json, "from", query.from_ms); !bad.ok()) return bad;
@@ -86,7 +86,7 @@ Status read_all(const Json& json, HistoryRequest& request) {
   return Status();
 }
 
-int code_of(const Status& status) {
+int history_code(const Status& status) {
   switch (status.code()) {
     case Code::not_found:
       return 404;
@@ -127,8 +127,9 @@ void HistoryTopic::get(const Topic& topic, std::string_view payload) {
   answer->topic = device_topic(topic.device, topic.bare, "/twin/history/get/result");
   answer->event_id = request.event_id;
   if (!request.status.ok()) {
-    return publish_(answer->topic, error_result(answer->event_id, now_ms(), code_of(request.status),
-                                                request.status.text()));
+    return publish_(answer->topic,
+                    error_result(answer->event_id, now_ms(), history_code(request.status),
+                                 request.status.text()));
   }
   for (const std::string& property : request.properties) {
     answer->pages.emplace_back(property, Status(Code::internal, "not answered"));
@@ -151,7 +152,7 @@ void HistoryTopic::finish(const Answer& answer) {
   if (answer.pages.size() == 1 && !answer.pages.front().second.ok()) {
     const Status status = answer.pages.front().second.status();
     return publish_(answer.topic,
-                    error_result(answer.event_id, now_ms(), code_of(status), status.text()));
+                    error_result(answer.event_id, now_ms(), history_code(status), status.text()));
   }
   std::string text = cat("{\"event_id\":", dmi::to_text(answer.event_id),
                          ",\"timestamp\":", now_ms(), ",\"history\":{");
@@ -159,10 +160,9 @@ void HistoryTopic::finish(const Answer& answer) {
   for (const auto& [name, page] : answer.pages) {
     text += cat(first ? "" : ",", dmi::to_text(name), ':');
     first = false;
-    text +=
-        page.ok()
-            ? to_json(*page)
-            : dmi::to_text({{"code", code_of(page.status())}, {"reason", page.status().text()}});
+    text += page.ok() ? to_json(*page)
+                      : dmi::to_text({{"code", history_code(page.status())},
+                                      {"reason", page.status().text()}});
   }
   publish_(answer.topic, text + "}}");
 }

@@ -64,7 +64,7 @@ Json finite(double number) {
 }
 
 // discarded: nothing JSON can hold.
-Json json_of(const pb::Any& any) {
+Json json_of_any(const pb::Any& any) {
   const std::string& url = any.type_url();
   const std::string_view type = std::string_view(url).substr(url.rfind('/') + 1);
   const auto plain = [](const auto& wrapper) { return Json(wrapper.value()); };
@@ -131,7 +131,7 @@ bool pack(const Json& json, pb::Any& any) {
 Json json_of(const AnyMap& data) {
   Json object = Json::object();
   for (const auto& [key, any] : data) {
-    Json value = json_of(any);
+    Json value = json_of_any(any);
     if (!value.is_discarded()) object[key] = std::move(value);
   }
   return object;

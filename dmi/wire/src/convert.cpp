@@ -43,7 +43,7 @@ void fill_texts(const std::vector<std::string>& texts, Repeated& repeated) {
 
 // ---- a device's parts ----
 
-DeviceProperty from_proto(const v1beta1::DeviceProperty& message) {
+DeviceProperty property_of(const v1beta1::DeviceProperty& message) {
   DeviceProperty property;
   property.name = message.name();
   if (message.has_desired()) property.desired = twin_value_of(message.desired());
@@ -65,7 +65,7 @@ void fill_property(const DeviceProperty& property, v1beta1::DeviceProperty& mess
   if (property.push.is_object()) fill_push(property.push, *message.mutable_pushmethod());
 }
 
-DeviceMethod from_proto(const v1beta1::DeviceMethod& message) {
+DeviceMethod method_of(const v1beta1::DeviceMethod& message) {
   return {message.name(),
           message.description(),
           {message.propertynames().begin(), message.propertynames().end()}};
@@ -77,7 +77,7 @@ void fill_method(const DeviceMethod& method, v1beta1::DeviceMethod& message) {
   fill_texts(method.properties, *message.mutable_propertynames());
 }
 
-ModelProperty from_proto(const v1beta1::ModelProperty& message) {
+ModelProperty model_property_of(const v1beta1::ModelProperty& message) {
   ModelProperty property;
   property.name = message.name();
   property.description = message.description();
@@ -134,10 +134,10 @@ Device from_proto(const v1beta1::Device& message) {
   device.model = message.spec().devicemodelreference();
   device.protocol = protocol_of(message.spec().protocol());
   for (const auto& property : message.spec().properties()) {
-    device.properties.push_back(from_proto(property));
+    device.properties.push_back(property_of(property));
   }
   for (const auto& method : message.spec().methods()) {
-    device.methods.push_back(from_proto(method));
+    device.methods.push_back(method_of(method));
   }
   if (message.has_status()) {
     const auto& status = message.status();
@@ -181,7 +181,7 @@ DeviceModel from_proto(const v1beta1::DeviceModel& message) {
   DeviceModel model;
   model.id = id_of(message.namespace_(), message.name());
   for (const auto& property : message.spec().properties()) {
-    model.properties.push_back(from_proto(property));
+    model.properties.push_back(model_property_of(property));
   }
   return model;
 }

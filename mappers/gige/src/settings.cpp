@@ -17,7 +17,7 @@ using base::Status;
 
 namespace {
 
-const std::vector<std::string>& known_keys() {
+const std::vector<std::string>& protocol_keys() {
   static const std::vector<std::string> keys{
       "deviceSN",       "serialNumber", "ip",          "mac",         "userName",
       "interface",      "packetSize",   "packetDelay", "resend",      "packetTimeout",
@@ -128,7 +128,7 @@ void read_link(const dmi::Config& config, Reader& reader, LinkSettings& link) {
 std::vector<Status> read_all(const mapper::Target& target, Settings& settings) {
   const dmi::Config& config = target.protocol;
   Reader reader(config);
-  reader.unknown_keys(known_keys());
+  reader.unknown_keys(protocol_keys());
   read_camera(config, reader, settings.camera);
   read_link(config, reader, settings.link);
   reader.flag("stream", settings.stream);

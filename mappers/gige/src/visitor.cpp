@@ -53,7 +53,7 @@ constexpr std::array<Word, 27> words{{
 }};
 constexpr std::string_view own_prefix = "Camera.";
 
-const std::vector<std::string>& known_keys() {
+const std::vector<std::string>& property_keys() {
   static const std::vector<std::string> keys{
       "FeatureName",   "selectors", "format", "outputDir",   "frameCount",
       "frameInterval", "videoNum",  "scale",  "valueOffset", "writeOnce"};
@@ -149,8 +149,8 @@ std::vector<Status> read_visitor(const mapper::Point& point, Visitor& visitor) {
   const dmi::Config& config = point.visitor;
   std::vector<Status> mistakes;
   for (const auto& [key, value] : config.json().items()) {
-    if (std::ranges::find(known_keys(), key) != known_keys().end()) continue;
-    mistakes.push_back(wrong(config, key, cat("unknown key", nearest(key, known_keys()))));
+    if (std::ranges::find(property_keys(), key) != property_keys().end()) continue;
+    mistakes.push_back(wrong(config, key, cat("unknown key", nearest(key, property_keys()))));
   }
   read_feature(point, visitor, mistakes);
   if (Status failed = read_selectors(config, visitor.selection); !failed.ok()) {

@@ -20,7 +20,7 @@ using gige::CameraInfo;
 using gige::Feature;
 using gige::Features;
 
-struct Flags {
+struct CameraFlags {
   std::string camera;
   std::string interface;
   std::vector<std::string> words;
@@ -31,7 +31,7 @@ struct Flags {
   bool values = false;
 };
 
-void add_camera(CLI::App& app, Flags& flags) {
+void add_camera(CLI::App& app, CameraFlags& flags) {
   app.add_option("CAMERA", flags.camera, "serial number, IP, MAC, user name, or first")
       ->required()
       ->type_name("CAMERA");
@@ -39,7 +39,7 @@ void add_camera(CLI::App& app, Flags& flags) {
       ->type_name("IF");
 }
 
-Result<std::unique_ptr<Camera>> open(const Flags& flags, bool control) {
+Result<std::unique_ptr<Camera>> open(const CameraFlags& flags, bool control) {
   const Result<CameraInfo> info = find_camera(flags.camera, flags.interface);
   if (!info) return info.status();
   return Camera::open(*info, {}, control);
@@ -125,7 +125,7 @@ Status parse_selection(const std::vector<std::string>& words, gige::Selection& s
 }  // namespace
 
 int features_verb(int argc, char** argv) {
-  Flags flags;
+  CameraFlags flags;
   std::string filter;
   CLI::App app("Prints all that a camera can do. Reads only: works beside a running mapper.",
                argv[0]);
@@ -166,7 +166,7 @@ int features_verb(int argc, char** argv) {
 }
 
 int get_verb(int argc, char** argv) {
-  Flags flags;
+  CameraFlags flags;
   CLI::App app("Reads features of a camera. Works beside a running mapper.", argv[0]);
   app.footer("Exit status: 0 all were read; 1 one was not; 2 wrong flags.");
   add_camera(app, flags);
@@ -196,7 +196,7 @@ int get_verb(int argc, char** argv) {
 }
 
 int set_verb(int argc, char** argv) {
-  Flags flags;
+  CameraFlags flags;
   CLI::App app(
       "Writes features of a camera, in the given order; values beyond the camera's limits "
       "are refused. A command is executed by any value.",

@@ -58,7 +58,7 @@ class Basket {
   std::uint64_t broken_ = 0;
 };
 
-struct Flags {
+struct GrabFlags {
   std::string camera;
   std::string interface;
   std::string file;
@@ -69,7 +69,7 @@ struct Flags {
   std::vector<std::string> set;
 };
 
-std::optional<int> parse(int argc, char** argv, Flags& flags) {
+std::optional<int> parse(int argc, char** argv, GrabFlags& flags) {
   CLI::App app("Takes frames of a camera into image files.", argv[0]);
   app.footer(
       "--trigger leaves TriggerMode Off afterwards. With --count above 1 a number comes before the "
@@ -106,7 +106,7 @@ std::string numbered(const std::string& file, int number, int count) {
   return cat(stem, "-", number, ending ? file.substr(dot) : "");
 }
 
-Status prepare(gige::Features& features, const Flags& flags) {
+Status prepare(gige::Features& features, const GrabFlags& flags) {
   std::vector<std::string> wishes = flags.set;
   if (flags.trigger) {
     wishes.insert(wishes.end(), {"TriggerSource=Software", "TriggerMode=On"});
@@ -122,8 +122,8 @@ Status prepare(gige::Features& features, const Flags& flags) {
   return Status();
 }
 
-Status take(Basket& basket, gige::Features& features, const Flags& flags, const std::string& file,
-            gige::ImageFormat format) {
+Status take(Basket& basket, gige::Features& features, const GrabFlags& flags,
+            const std::string& file, gige::ImageFormat format) {
   if (flags.trigger) {
     if (Status wrong = features.write("TriggerSoftware", dmi::Value(true)); !wrong.ok())
       return wrong;
@@ -146,7 +146,7 @@ Status take(Basket& basket, gige::Features& features, const Flags& flags, const 
 }  // namespace
 
 int grab_verb(int argc, char** argv) {
-  Flags flags;
+  GrabFlags flags;
   if (const auto status = parse(argc, argv, flags)) return *status;
   const std::size_t dot = flags.file.find_last_of("./");
   const bool ending = dot != std::string::npos && flags.file[dot] == '.';

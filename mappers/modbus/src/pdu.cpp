@@ -13,8 +13,6 @@ using base::Status;
 
 namespace {
 
-constexpr std::uint8_t exception_bit = 0x80;
-
 Function read_function(Table table) {
   switch (table) {
     case Table::coils:

@@ -7,7 +7,6 @@ namespace modbus {
 
 namespace {
 
-constexpr std::uint8_t exception_bit = 0x80;
 constexpr std::size_t exception_bytes = 5;  // unit, function, code, CRC
 constexpr std::size_t echo_bytes = 8;       // unit, function, two words, CRC
 constexpr std::size_t mask_bytes = 10;      // unit, function, three words, CRC

@@ -26,7 +26,7 @@ using modbus::ForecastRequest;
 
 namespace {
 
-constexpr const char* manual =
+constexpr const char* plan_manual =
     R"(The device is not asked: sizes are the protocol's, times are predicted from roundTrip or from the
 serial line's speed. Sizes are whole Modbus frames, without Ethernet, IP and TCP.
 
@@ -49,7 +49,7 @@ struct PlanFlags {
 std::optional<int> parse(int argc, char** argv, PlanFlags& flags) {
   CLI::App app("Tells which requests Modbus devices will be read with, and what they cost.",
                argv[0]);
-  app.footer(manual);
+  app.footer(plan_manual);
   app.add_option("FILE", flags.files, "files with Device and DeviceModel objects")
       ->required()
       ->type_name("FILE...");

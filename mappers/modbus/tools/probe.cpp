@@ -30,7 +30,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr const char* manual =
+constexpr const char* probe_manual =
     R"(Every unit is asked to read one register. Whatever it answers, even that it refuses, says that it is
 there; a gateway's exceptions 10 and 11 say that it is not. On a serial port without a stated speed
 the usual speeds are tried first, with the first 16 of the units. How long all may take is told
@@ -78,7 +78,7 @@ struct Probe {
 
 std::optional<int> parse(int argc, char** argv, ProbeFlags& flags) {
   CLI::App app("Finds the units behind a Modbus line, and what their registers mean.", argv[0]);
-  app.footer(manual);
+  app.footer(probe_manual);
   app.add_option("ENDPOINT", flags.url, url_help)->required()->type_name("");
   app.add_option("--units", flags.units, "which to ask: 7, 1..247, 1,5,10..20")
       ->type_name("LIST")

@@ -37,7 +37,7 @@ using sunspec::Point;
 
 namespace {
 
-constexpr const char* manual =
+constexpr const char* scan_manual =
     R"(Looks for the mark "SunS" at holding registers 40000, 0 and 50000 of every unit, follows the chain of
 models behind it, and prints a DeviceModel and a Device for each unit, ready for kubectl apply. What
 the points of a model are is read from the public definition files of the SunSpec Alliance
@@ -64,7 +64,7 @@ struct ScanFlags {
 
 std::optional<int> parse(int argc, char** argv, ScanFlags& flags) {
   CLI::App app("Finds SunSpec models and prints them as DeviceModel and Device.", argv[0]);
-  app.footer(manual);
+  app.footer(scan_manual);
   app.add_option("ENDPOINT", flags.url, url_help)->required()->type_name("");
   app.add_option("--units", flags.units, "which to look at: 1, 1..10, 1,5,126")
       ->type_name("LIST")

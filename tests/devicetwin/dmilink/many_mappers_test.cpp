@@ -18,7 +18,7 @@ DmiLink::Settings quick() {
   return settings;
 }
 
-ObjectId id(int number) { return {"default", cat("d", number)}; }
+ObjectId numbered(int number) { return {"default", cat("d", number)}; }
 
 class ManyMappersTest : public DmiLinkTest {
  protected:
@@ -26,7 +26,7 @@ class ManyMappersTest : public DmiLinkTest {
 
   void put_devices(int count) {
     put(Kind::device_model, model());
-    for (int i = 0; i < count; ++i) put(Kind::device, device("1", "", id(i).name));
+    for (int i = 0; i < count; ++i) put(Kind::device, device("1", "", numbered(i).name));
   }
   DmiLink::MapperView view(const std::string& name) const {
     for (const auto& each : link_->mappers_view()) {
@@ -71,7 +71,7 @@ TEST_F(ManyMappersTest, MapperThatJoinsGetsItsShareAndFewDevicesMove) {
   EXPECT_EQ(has(given_a, a.calls()).size(), 2u);
   EXPECT_EQ(has(given_b, b.calls()).size(), 2u);
   EXPECT_EQ(link_->counters().moves, 5u);
-  for (int i = 0; i < 6; ++i) EXPECT_EQ(waiting(id(i)), "");
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(waiting(numbered(i)), "");
   // Registered again, each is given its own and nothing moves.
   EXPECT_EQ(enroll("a")->devices.size(), 2u);
   EXPECT_EQ(enroll("c")->devices.size(), 2u);
@@ -86,7 +86,7 @@ TEST_F(ManyMappersTest, ChangeOfADeviceGoesToItsMapperAlone) {
   ASSERT_TRUE(enroll("a").ok());
   ASSERT_TRUE(enroll("b").ok());
   ASSERT_TRUE(until([&] { return b.calls().size() == 2; }));
-  const ObjectId of_b = b.count("register d0=1") == 1 ? id(0) : id(1);
+  const ObjectId of_b = b.count("register d0=1") == 1 ? numbered(0) : numbered(1);
   put(Kind::device, device("5", "", of_b.name));
   ASSERT_TRUE(until([&] { return b.count(cat("update ", of_b.name, "=5")) == 1; }));
   remove(Kind::device, of_b);
@@ -103,12 +103,12 @@ TEST_F(ManyMappersTest, OldMapperConfirmsTheRemovalBeforeTheNewOneGetsTheDevice)
   ASSERT_TRUE(until([&] { return a.kept() == 1; }));
   settle();
   EXPECT_TRUE(b.calls().empty());
-  EXPECT_EQ(waiting(id(1)), "mapper b waits until mapper a confirms RemoveDevice");
+  EXPECT_EQ(waiting(numbered(1)), "mapper b waits until mapper a confirms RemoveDevice");
   EXPECT_TRUE(journal_.notes.contains("gone/a/default/d1"));
   a.release();
   ASSERT_TRUE(until([&] { return b.count("register d1=1") == 1; }));
   EXPECT_EQ(a.calls(), std::vector<std::string>{"remove d1"});
-  EXPECT_EQ(waiting(id(1)), "");
+  EXPECT_EQ(waiting(numbered(1)), "");
   EXPECT_FALSE(journal_.notes.contains("gone/a/default/d1"));
 }
 
@@ -244,19 +244,19 @@ TEST_F(ManyMappersTest, AnnotationPinsADeviceToAMapper) {
   pinned["metadata"]["annotations"] = {{Core::mapper_annotation, "b"}};
   put(Kind::device, pinned);
   ASSERT_TRUE(until([&] { return a.count("remove d0") == 1; }));
-  EXPECT_EQ(waiting(id(0)),
+  EXPECT_EQ(waiting(numbered(0)),
             "mapper b, which annotation devices.kubeedge.io/mapper names, has not registered for "
             "protocol \"modbus\"");
   const auto given_b = enroll("b");
   EXPECT_EQ(has(given_b, {}), std::set<std::string>{"d0"});
-  EXPECT_EQ(waiting(id(0)), "");
+  EXPECT_EQ(waiting(numbered(0)), "");
   b.stop();
   ASSERT_TRUE(until([&] { return view("b").state == "down"; }));
   settle();
   EXPECT_EQ(has(given_a, a.calls()), std::set<std::string>{"d1"});
   Core restarted(loop_, journal_, "edge");
-  restarted.load({*core_.find(Kind::device, id(0))}, {}, {}, core_.version());
-  EXPECT_EQ(restarted.pinned_mapper(id(0)), "b");
+  restarted.load({*core_.find(Kind::device, numbered(0))}, {}, {}, core_.version());
+  EXPECT_EQ(restarted.pinned_mapper(numbered(0)), "b");
 }
 
 TEST_F(ManyMappersTest, MapperAtAnAddressOfAnotherReplacesIt) {
@@ -313,7 +313,7 @@ TEST_F(ManyMappersTest, StoppedProcessIsHungHurtsOnlyItselfAndComesBack) {
   const auto given_b = enroll("b");
   ASSERT_TRUE(until([&] { return has(given_b, b.calls()).size() == 2; }));
   const std::string other = *has(given_b, b.calls()).begin();
-  const ObjectId of_child = other == "d0" || other == "d1" ? id(3) : id(0);
+  const ObjectId of_child = other == "d0" || other == "d1" ? numbered(3) : numbered(0);
   ASSERT_TRUE(call([&](auto done) { client_->report_state(of_child, "online", done); }).ok());
   child.signal(SIGSTOP);
   put(Kind::device, device("2", "", of_child.name));
@@ -335,7 +335,7 @@ TEST_F(ManyMappersTest, StoppedProcessIsHungHurtsOnlyItselfAndComesBack) {
   ASSERT_TRUE(until([&] { return has(given_b, b.calls()).size() == 2; }));
   ASSERT_TRUE(until([&] {
     for (int i = 0; i < 4; ++i) {
-      if (!waiting(id(i)).empty()) return false;
+      if (!waiting(numbered(i)).empty()) return false;
     }
     return view("child").devices == 2;
   }));

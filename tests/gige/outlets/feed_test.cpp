@@ -15,8 +15,6 @@ namespace fs = std::filesystem;
 using namespace test;
 using base::Code;
 
-const dmi::ObjectId device{"default", "cam"};
-
 class FeedTest : public testing::Test {
  protected:
   std::shared_ptr<Feed> feed(OutletSettings settings = {}) {

@@ -17,8 +17,6 @@ using base::http::test::Client;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const dmi::ObjectId device{"default", "cam"};
-
 class HttpTest : public testing::Test {
  protected:
   std::string url(std::string_view leaf) {

@@ -13,8 +13,6 @@ using namespace test;
 using base::http::test::Client;
 using testing::HasSubstr;
 
-const dmi::ObjectId device{"default", "cam"};
-
 struct Picture {
   std::uint64_t sequence = 0;  // 0: the stream has ended
   std::string bytes;

@@ -18,8 +18,6 @@ using test_support::listens;
 using test_support::Process;
 using testing::HasSubstr;
 
-const dmi::ObjectId device{"default", "cam"};
-
 class MqttTest : public testing::Test {
  protected:
   void start_broker() {

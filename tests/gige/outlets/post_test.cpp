@@ -18,7 +18,6 @@ using namespace test;
 using base::http::Request;
 using base::http::Response;
 
-const dmi::ObjectId device{"default", "cam"};
 constexpr PostWaits quick{milliseconds(1), milliseconds(2), milliseconds(20'000)};
 
 // Whoever images are posted to: answers what the test says, or hangs.

@@ -20,8 +20,6 @@ using namespace test;
 using base::Code;
 using testing::HasSubstr;
 
-const dmi::ObjectId device{"default", "cam"};
-
 Image image_of(std::uint64_t sequence, std::size_t size, ImageFormat format = ImageFormat::jpeg) {
   Image image;
   image.info = info_of(sequence);

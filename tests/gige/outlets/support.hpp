@@ -31,6 +31,8 @@ constexpr milliseconds patience{20'000};
 constexpr std::uint32_t mono8 = 0x01080001;                   // PFNC
 constexpr std::int64_t start_ns = 1'763'868'000'123'000'000;  // 2025-11-23T03:20:00.123Z
 
+inline const dmi::ObjectId device{"default", "cam"};
+
 inline FrameInfo info_of(std::uint64_t sequence, std::uint32_t width = 64,
                          std::uint32_t height = 32) {
   FrameInfo info;

@@ -13,8 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace test;
 
-const dmi::ObjectId device{"default", "cam"};
-
 Image picture(std::uint64_t sequence, std::size_t size, std::uint32_t width = 64) {
   Image image;
   image.info = info_of(sequence, width);

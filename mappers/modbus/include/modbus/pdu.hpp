@@ -46,6 +46,9 @@ enum Exception : std::uint8_t {
   gateway_no_answer = 11,
 };
 
+// Set in the function of an answer that is an exception.
+inline constexpr std::uint8_t exception_bit = 0x80;
+
 inline constexpr std::size_t max_pdu_bytes = 253;
 inline constexpr std::uint16_t max_read_registers = 125;
 inline constexpr std::uint16_t max_read_bits = 2000;
