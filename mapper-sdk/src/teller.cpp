@@ -182,20 +182,25 @@ std::vector<BatchItem> Teller::gather(std::vector<Told>& told) {
 }
 
 void Teller::send(const std::vector<BatchItem>& items, std::vector<Told> told) {
-  ++open_;
+  if (open_++ == 0) moved_ = loop_.now();
   batches_->send(items, [this, told = std::move(told)](const auto& verdicts) {
     inbox_.post([this, told, verdicts] { answered_batch(told, verdicts); });
   });
 }
 
 void Teller::beat() {
-  if (open_ == 0) send({}, {});
   heartbeat_timer_.start(heartbeat, [this] { beat(); });
+  if (open_ == 0) return send({}, {});
+  if (loop_.now() - moved_ < patience) return;
+  repeats_.warn(loop_.now(), "batches",
+                cat("no answer to ", open_, " batches within ", patience.count(), " s"));
+  away_();
 }
 
 void Teller::answered_batch(const std::vector<Told>& told,
                             const base::Result<std::vector<Status>>& verdicts) {
   --open_;
+  moved_ = loop_.now();
   for (std::size_t i = 0; i < told.size(); ++i) {
     answered(told[i],
              verdicts ? (*verdicts)[i] : Status(Code::unavailable, verdicts.status().text()));

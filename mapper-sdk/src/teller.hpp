@@ -39,6 +39,9 @@ class Teller {
   static constexpr std::size_t many_devices = 20;
   // An edge core that hears nothing for five of these calls a mapper hung.
   static constexpr auto heartbeat = std::chrono::seconds(1);
+  // Without an answer to any batch that is on its way, the edge core is taken for gone: thrice what
+  // a call gets.
+  static constexpr auto patience = std::chrono::seconds(15);
 
   // mapper: the name that is registered. away is called when a call found nobody there, or the edge
   // core does not know us. All must outlive this.
@@ -102,6 +105,7 @@ class Teller {
   bool states_known_ = true;  // false: an EdgeCore before 1.18, which has no call for them
   int states_in_row_ = 0;     // calls with a state since one with values
   std::size_t open_ = 0;      // batches without an answer
+  base::SteadyTime moved_{};  // when the first of them went out, or the last answer came
   std::uint64_t era_ = 0;     // counts starts and stops: what an older stream says means nothing
   std::unique_ptr<dmi::wire::BatchStream> batches_;  // null: the edge core takes none
 };

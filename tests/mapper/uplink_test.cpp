@@ -45,6 +45,10 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
   }
   void report_batch(const dmi::wire::Caller& caller, const std::string& mapper,
                     std::vector<dmi::wire::BatchItem> items, dmi::wire::BatchDone done) override {
+    {
+      const std::lock_guard lock(mutex);
+      if (silent) return held.push_back(std::move(done));
+    }
     std::vector<Status> verdicts;
     for (const dmi::wire::BatchItem& item : items) {
       Status verdict;
@@ -121,6 +125,8 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
   std::string streaming;  // the mapper of the last batch
   int refused = 0;
   Status refuse;
+  bool silent = false;  // to batches, for ever
+  std::vector<dmi::wire::BatchDone> held;
   std::map<std::string, dmi::TwinReport> twins;
   std::map<std::string, std::string> states;
   std::vector<std::string> values;
@@ -364,6 +370,27 @@ TEST_F(UplinkTest, ChangedPointsOfADeviceTravelInOneCall) {
   start();
   ASSERT_TRUE(until([&] { return edge.value("d.p99") == "99"; }));
   EXPECT_EQ(edge.count(&EdgeCore::calls), 2);  // the state, and the points
+}
+
+TEST_F(UplinkTest, BatchesWithoutAnAnswerEndTheirStreamAndAreToldOnTheNext) {
+  edge.registration = {{model_of({"a"})}, {device_of("d", {"a"}, 100)}};
+  edge.silent = true;
+  devices["d"].set("a", Value(1.0));
+  serve();
+  start();
+  const auto unanswered = [&] {
+    const std::lock_guard lock(edge.mutex);
+    return edge.held.size();
+  };
+  // The one that says that the mapper lives, and the device's.
+  ASSERT_TRUE(until([&] { return unanswered() == 2; }));
+  {
+    const std::lock_guard lock(edge.mutex);
+    edge.silent = false;
+  }
+  loop.advance(Teller::patience + 2 * Teller::heartbeat);
+  EXPECT_TRUE(until([&] { return edge.value("d.a") == "1" && edge.state("d") == "online"; }));
+  EXPECT_EQ(edge.count(&EdgeCore::registrations), 2);
 }
 
 TEST_F(UplinkTest, ASecondMapperOnTheSameSocketIsAConflict) {

@@ -19,7 +19,8 @@ namespace batch = mapperframework::v1;
 using base::Code;
 using base::Status;
 
-// The verdict of each of count items.
+// The verdict of each of count items. malformed: the answer is not one to this batch, so it says
+// nothing of any of its items.
 base::Result<std::vector<Status>> verdicts_of(const batch::Verdicts& message, std::size_t count) {
   const auto status = [](int code, const std::string& text) {
     return from_grpc(grpc::Status(static_cast<grpc::StatusCode>(code), text));
@@ -27,7 +28,11 @@ base::Result<std::vector<Status>> verdicts_of(const batch::Verdicts& message, st
   if (message.code() != 0) return status(message.code(), message.text());
   std::vector<Status> verdicts(count);
   for (const batch::Refusal& refusal : message.refusals()) {
-    if (refusal.item() < count) verdicts[refusal.item()] = status(refusal.code(), refusal.text());
+    if (refusal.item() >= count || refusal.code() == 0) {
+      return Status(Code::malformed, base::cat("verdict ", refusal.code(), " on item ",
+                                               refusal.item(), " of a batch of ", count));
+    }
+    verdicts[refusal.item()] = status(refusal.code(), refusal.text());
   }
   return verdicts;
 }
@@ -74,11 +79,9 @@ class Stream final : public grpc::ClientBidiReactor<batch::Batch, batch::Verdict
   void OnReadDone(bool ok) override {
     if (!ok) return close();
     Waiting first;
-    {
-      const std::lock_guard lock(mutex_);
-      if (waiting_.empty()) return context_.TryCancel();  // an answer to nothing: not our peer
-      first = std::move(waiting_.front());
-      waiting_.pop_front();
+    if (!take(first)) {  // an answer to nothing: not our peer
+      context_.TryCancel();
+      return close();
     }
     first.done(verdicts_of(verdicts_, first.items));
     StartRead(&verdicts_);
@@ -114,6 +117,13 @@ class Stream final : public grpc::ClientBidiReactor<batch::Batch, batch::Verdict
 
   Status gone() const {
     return Status(Code::unavailable, base::cat(path_, ": the stream of batches has ended"));
+  }
+  bool take(Waiting& first) {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.empty()) return false;
+    first = std::move(waiting_.front());
+    waiting_.pop_front();
+    return true;
   }
   // No write starts after this.
   void close() {

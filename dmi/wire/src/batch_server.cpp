@@ -46,15 +46,21 @@ struct Taken {
   bool answered = false;
 };
 
+void refuse_all(batch::Verdicts& verdicts, const Status& why) {
+  const grpc::Status status = to_grpc(why);
+  verdicts.set_code(status.error_code());
+  verdicts.set_text(status.error_message());
+}
+
 void answer(Taken& taken, const base::Result<std::vector<Status>>& result) {
   taken.answered = true;
-  if (!result) {
-    const grpc::Status status = to_grpc(result.status());
-    taken.verdicts.set_code(status.error_code());
-    taken.verdicts.set_text(status.error_message());
-    return;
+  if (!result) return refuse_all(taken.verdicts, result.status());
+  if (result->size() != taken.places.size()) {  // who is meant by which?
+    return refuse_all(taken.verdicts,
+                      Status(Code::internal, base::cat(result->size(), " verdicts on ",
+                                                       taken.places.size(), " items")));
   }
-  for (std::size_t i = 0; i < taken.places.size() && i < result->size(); ++i) {
+  for (std::size_t i = 0; i < result->size(); ++i) {
     if (!(*result)[i].ok()) refuse(taken.verdicts, taken.places[i], (*result)[i]);
   }
 }
