@@ -146,7 +146,8 @@ base::SteadyTime Session::next_place(const Group& group) const {
   if (group.on_grid || !context_.spread) return group.due + group.cycle;
   const base::Duration offset(static_cast<base::Duration::rep>(dmi::ObjectIdHash()(id_) >> 1) %
                               group.cycle.count());
-  const base::Duration since = (group.due.time_since_epoch() - offset) % group.cycle;
+  // Added, not taken away: just after the machine's start less time has passed than the offset.
+  const base::Duration since = (group.due.time_since_epoch() + offset) % group.cycle;
   const base::SteadyTime next = group.due - since + group.cycle;
   return next - group.due < group.cycle / 2 ? next + group.cycle : next;
 }

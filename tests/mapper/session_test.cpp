@@ -725,6 +725,21 @@ TEST(Session, DevicesThatComeBackInOneMomentAreNotReadInOneMomentFromThenOn) {
   EXPECT_EQ(plant.context.cadence.skips(), 0u);
 }
 
+// A clock that began a moment ago is shorter than a cycle, and than most places in it.
+TEST(Session, SecondReadsComeWithinACycleAndAHalfJustAfterTheMachinesStart) {
+  Plant plant;
+  plant.context.spread = true;
+  plant.fleet.put(model_of({"a"}));
+  for (int i = 0; i < 200; ++i) {
+    plant.put(device_of(base::cat("meter-", i), {"a"}, 100'000));
+  }
+  plant.loop.advance(1s);  // by which all have been read once
+  plant.loop.advance(48s);
+  for (const auto& [name, device] : plant.devices) EXPECT_EQ(device.count("read"), 1u) << name;
+  plant.loop.advance(103s);
+  for (const auto& [name, device] : plant.devices) EXPECT_GE(device.count("read"), 2u) << name;
+}
+
 TEST(Session, SkippedCyclesAreSummedUpForAllDevices) {
   Plant plant(250ms);
   plant.fleet.put(model_of({"a"}));
