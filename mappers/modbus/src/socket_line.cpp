@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "modbus/names.hpp"
 
 namespace modbus {
 
@@ -23,6 +24,26 @@ SocketLine::SocketLine(asio::io_context& io, const Endpoint& endpoint, Client& c
 void SocketLine::later(std::function<void()> call) {
   asio::post(io_,
              [run = guarded([call = std::move(call)](const Error&) { call(); })] { run(Error()); });
+}
+
+void SocketLine::look_up(std::function<void(const Addresses&)> found) {
+  Error not_numeric;
+  const auto address = asio::ip::make_address(endpoint_.host, not_numeric);
+  if (!not_numeric)
+    return later([address, found = std::move(found)] { found(Addresses{address}); });
+  // Through guarded(): by the time of the answer the connection may be another one.
+  auto done = guarded([this, found = std::move(found)](const Error&, const auto& result) {
+    if (!result) return no_connection(result.status().text());
+    Addresses addresses;
+    for (const std::string& text : *result) {
+      Error wrong;  // of a network interface that has gone meanwhile
+      const auto address = asio::ip::make_address(text, wrong);
+      if (!wrong) addresses.push_back(address);
+    }
+    if (addresses.empty()) return no_connection(cat(endpoint_.host, ": no address"));
+    found(addresses);
+  });
+  Names::of(io_).resolve(endpoint_.host, [done](const auto& result) { done(Error(), result); });
 }
 
 void SocketLine::connect() {

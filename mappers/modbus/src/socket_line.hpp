@@ -3,10 +3,12 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "dialogue.hpp"
 #include "modbus/line.hpp"
@@ -52,6 +54,10 @@ class SocketLine : public Line, public std::enable_shared_from_this<SocketLine> 
   }
   // Runs call later, unless the connection is another one by then.
   void later(std::function<void()> call);
+  // Calls found later with the addresses of the endpoint's host, which may be one itself; without
+  // any there is no connection. Names are looked up at every connect.
+  using Addresses = std::vector<asio::ip::address>;
+  void look_up(std::function<void(const Addresses&)> found);
 
   void opened();
   void no_connection(const std::string& why);

@@ -6,28 +6,15 @@
 namespace modbus {
 
 void TcpLine::open() {
-  Error not_numeric;
-  const auto address = asio::ip::make_address(endpoint_.host, not_numeric);
-  if (!not_numeric) {
-    return connect_to(tcp::resolver::results_type::create(tcp::endpoint(address, endpoint_.port),
-                                                          endpoint_.host, ""));
-  }
-  resolver_ = std::make_unique<tcp::resolver>(io_);
-  resolver_->async_resolve(endpoint_.host, std::to_string(endpoint_.port),
-                           tcp::resolver::numeric_service,
-                           guarded([this](const Error& error, const auto& endpoints) {
-                             if (error) return no_connection(error.message());
-                             connect_to(endpoints);
-                           }));
-}
-
-void TcpLine::connect_to(const tcp::resolver::results_type& endpoints) {
-  asio::async_connect(socket_, endpoints,
-                      guarded([this](const Error& error, const auto& /*endpoint*/) {
-                        if (error) return no_connection(error.message());
-                        resolver_.reset();
-                        socket_is_open();
-                      }));
+  look_up([this](const Addresses& addresses) {
+    std::vector<tcp::endpoint> peers;
+    for (const auto& address : addresses) peers.emplace_back(address, endpoint_.port);
+    asio::async_connect(socket_, peers,
+                        guarded([this](const Error& error, const auto& /*endpoint*/) {
+                          if (error) return no_connection(error.message());
+                          socket_is_open();
+                        }));
+  });
 }
 
 void TcpLine::socket_is_open() {
@@ -92,7 +79,6 @@ void TcpLine::drain() {
 void TcpLine::shut() {
   Error ignored;  // it is being thrown away
   socket_.close(ignored);
-  resolver_.reset();
   rest_.clear();
 }
 

@@ -28,12 +28,10 @@ class TcpLine : public SocketLine {
   tcp::socket socket_;
 
  private:
-  void connect_to(const tcp::resolver::results_type& endpoints);
   void listen();
   void readable(const Error& waited);
 
-  std::unique_ptr<tcp::resolver> resolver_;  // names are resolved at every connect
-  std::vector<std::uint8_t> rest_;           // of a request the socket did not take at once
+  std::vector<std::uint8_t> rest_;  // of a request the socket did not take at once
 };
 
 }  // namespace modbus

@@ -92,14 +92,12 @@ class TlsLine final : public SocketLine {
     return endpoint_.tls.server_name.empty() ? endpoint_.host : endpoint_.tls.server_name;
   }
   std::string prepare();
-  void connect_to(const tcp::resolver::results_type& endpoints);
   void handshake();
   std::string verdict(const Error& error);
   void listen();
   void received(std::size_t count);
 
   std::shared_ptr<Connection> tls_;
-  std::unique_ptr<tcp::resolver> resolver_;
 };
 
 std::string TlsLine::prepare() {
@@ -119,31 +117,23 @@ void TlsLine::open() {
   if (const std::string why = prepare(); !why.empty()) {
     return later([this, why] { no_connection(why); });
   }
-  // Addresses resolve to themselves.
-  resolver_ = std::make_unique<tcp::resolver>(io_);
-  resolver_->async_resolve(endpoint_.host, std::to_string(endpoint_.port),
-                           tcp::resolver::numeric_service,
-                           guarded([this](const Error& error, const auto& endpoints) {
-                             if (error) return no_connection(error.message());
-                             connect_to(endpoints);
-                           }));
-}
-
-void TlsLine::connect_to(const tcp::resolver::results_type& endpoints) {
-  asio::async_connect(tls_->stream.lowest_layer(), endpoints,
-                      guarded([this, held = tls_](const Error& error, const auto&) {
-                        if (error) return no_connection(error.message());
-                        Error ignored;
-                        held->stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
-                        handshake();
-                      }));
+  look_up([this](const Addresses& addresses) {
+    std::vector<tcp::endpoint> peers;
+    for (const auto& address : addresses) peers.emplace_back(address, endpoint_.port);
+    asio::async_connect(tls_->stream.lowest_layer(), peers,
+                        guarded([this, held = tls_](const Error& error, const auto&) {
+                          if (error) return no_connection(error.message());
+                          Error ignored;
+                          held->stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
+                          handshake();
+                        }));
+  });
 }
 
 void TlsLine::handshake() {
   tls_->stream.async_handshake(asio::ssl::stream_base::client,
                                guarded([this, held = tls_](const Error& error) {
                                  if (error) return no_connection(verdict(error));
-                                 resolver_.reset();
                                  listen();
                                  opened();
                                }));
@@ -201,7 +191,6 @@ bool TlsLine::has_bytes() {
 }
 
 void TlsLine::shut() {
-  resolver_.reset();
   if (!tls_) return;
   Error ignored;  // it is being thrown away
   tls_->stream.lowest_layer().close(ignored);

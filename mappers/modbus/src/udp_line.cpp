@@ -34,27 +34,16 @@ class UdpLine final : public SocketLine {
 
   udp::socket socket_;
   udp::endpoint peer_;
-  std::unique_ptr<udp::resolver> resolver_;
 };
 
 void UdpLine::open() {
-  Error not_numeric;
-  const auto address = asio::ip::make_address(endpoint_.host, not_numeric);
-  if (!not_numeric) {
-    return later([this, address] { use(udp::endpoint(address, endpoint_.port)); });
-  }
-  resolver_ = std::make_unique<udp::resolver>(io_);
-  resolver_->async_resolve(endpoint_.host, std::to_string(endpoint_.port),
-                           udp::resolver::numeric_service,
-                           guarded([this](const Error& error, const auto& endpoints) {
-                             if (error) return no_connection(error.message());
-                             use(endpoints.begin()->endpoint());
-                           }));
+  look_up([this](const Addresses& addresses) {
+    use(udp::endpoint(addresses.front(), endpoint_.port));
+  });
 }
 
 // The socket is not connected to the peer: datagrams of others are to be counted, not unseen.
 void UdpLine::use(const udp::endpoint& peer) {
-  resolver_.reset();
   peer_ = peer;
   Error error;
   socket_.open(peer.protocol(), error);
@@ -125,7 +114,6 @@ void UdpLine::drain() {
 void UdpLine::shut() {
   Error ignored;  // it is being thrown away
   socket_.close(ignored);
-  resolver_.reset();
 }
 
 }  // namespace
