@@ -7,7 +7,9 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
+#include <thread>
 
 #include "modbus/line_rig.hpp"
 
@@ -47,6 +49,10 @@ constexpr RigWire every[] = {
 
 bool is_stream(const RigWire& wire) { return wire.transport != Transport::udp; }
 bool is_rtu(const RigWire& wire) { return wire.framing == Framing::rtu; }
+// A serial line has a thread of its own.
+bool drains_on_the_loop(const RigWire& wire) {
+  return is_rtu(wire) && wire.transport != Transport::serial;
+}
 // Behind half a frame the next one can be found: by its checksum, or because it is a datagram.
 bool finds_frames_again(const RigWire& wire) { return is_rtu(wire) || !is_stream(wire); }
 
@@ -59,11 +65,14 @@ std::vector<RigWire> those(bool (*wanted)(const RigWire&)) {
 // What only some of them promise.
 class StreamLines : public Lines {};
 class RtuLines : public Lines {};
+class DrainingLines : public Lines {};
 class FindingLines : public Lines {};
 
 INSTANTIATE_TEST_SUITE_P(Every, Lines, ::testing::ValuesIn(every), wire_name);
 INSTANTIATE_TEST_SUITE_P(Stream, StreamLines, ::testing::ValuesIn(those(is_stream)), wire_name);
 INSTANTIATE_TEST_SUITE_P(Rtu, RtuLines, ::testing::ValuesIn(those(is_rtu)), wire_name);
+INSTANTIATE_TEST_SUITE_P(Draining, DrainingLines, ::testing::ValuesIn(those(drains_on_the_loop)),
+                         wire_name);
 INSTANTIATE_TEST_SUITE_P(Finding, FindingLines, ::testing::ValuesIn(those(finds_frames_again)),
                          wire_name);
 
@@ -293,6 +302,28 @@ TEST_P(RtuLines, RandomBytesNeverBecomeAnAnswer) {
   for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<std::uint8_t>(i * 37);
   for (int i = 0; i < 5; ++i) say(noise);
   EXPECT_EQ(answered().code(), Code::timeout);
+}
+
+TEST_P(DrainingLines, APeerThatNeverStopsTalkingDoesNotHoldTheLoop) {
+  up();
+  expect_works(7);
+  std::atomic<bool> stop{false};
+  std::thread babble([&] {
+    const ByteVector noise(8192, 0x55);
+    const auto end = std::chrono::steady_clock::now() + 10s;  // a loop that is held fails then
+    while (!stop && std::chrono::steady_clock::now() < end) {
+      if (::write(peer_.get(), noise.data(), is_stream(GetParam()) ? noise.size() : 200) < 0) {
+        std::this_thread::yield();
+      }
+    }
+    stop = true;
+  });
+  run_for(20ms);
+  ask(0, 1, 100);
+  EXPECT_FALSE(answered().ok());
+  EXPECT_FALSE(stop) << "nothing was told before the peer fell silent";
+  stop = true;
+  babble.join();
 }
 
 TEST_P(RtuLines, ARequestLikeOneGivenUpWaitsForOneMoreTimeoutIfNothingComes) {

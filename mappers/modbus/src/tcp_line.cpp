@@ -5,6 +5,13 @@
 
 namespace modbus {
 
+namespace {
+
+// A peer that never stops is looked at in helpings of a dialogue's space, some 16 kB.
+constexpr int max_reads_at_once = 64;
+
+}  // namespace
+
 void TcpLine::open() {
   look_up([this](const Addresses& addresses) {
     std::vector<tcp::endpoint> peers;
@@ -67,7 +74,7 @@ bool TcpLine::has_bytes() {
 
 void TcpLine::drain() {
   Error error;
-  while (!error && socket_.available(error) > 0) {
+  for (int i = 0; i < max_reads_at_once && !error && socket_.available(error) > 0; ++i) {
     const std::span<std::uint8_t> space = dialogue_->space();
     dialogue_->received(socket_.read_some(asio::buffer(space.data(), space.size()), error));
     // Only RTU drains, and nothing is awaited: these are frames to count, and nothing fails.
