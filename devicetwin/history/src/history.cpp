@@ -140,7 +140,8 @@ void History::Impl::wait(std::unique_lock<std::mutex>& guard) {
   if (batch.empty()) {
     wake.wait(guard, [&] { return urgent() || !batch.empty(); });
   }
-  if (!urgent()) wake.wait_until(guard, due, urgent);
+  // Not for what could not be written anyway.
+  if (!urgent()) wake.wait_until(guard, failing ? std::max(due, next_try) : due, urgent);
 }
 
 // With the mutex held.
@@ -288,6 +289,7 @@ void History::Impl::run() {
   std::unique_lock guard(mutex);
   for (;;) {
     wait(guard);
+    ++counters.turns;
     const bool last = stopping;
     auto queries = std::exchange(waits, {});
     const auto now_ms = std::exchange(prune_ms, std::nullopt);

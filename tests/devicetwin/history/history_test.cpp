@@ -327,5 +327,30 @@ TEST_F(HistoryTest, AFullDiskCostsTheOldestOfTheQueueAndItGoesOnWhenThereIsRoom)
   EXPECT_TRUE(kept.front().starts_with("999x"));
 }
 
+// Its turns are counted, not their time: a thread that does not sleep takes some ten thousand.
+TEST_F(HistoryTest, AThreadWhoseDiskFailsSleepsUntilItsNextTry) {
+  make(day);
+  report("1");
+  loop_.advance(History::sync);
+  EXPECT_EQ(values(), Values{"1"});
+  report("2");
+  EXPECT_EQ(values(), (Values{"1", "2"})) << "written, and in no sync yet";
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit full{0, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  loop_.advance(History::sync);  // which fails, and what comes next is due before the next try
+  EXPECT_TRUE(counted([](const auto& counters) { return counters.failures == 1; }));
+  report("3");
+  EXPECT_TRUE(counted([](const auto& counters) { return counters.failures >= 2; }));
+  const std::uint64_t turns = history_->counters().turns;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_LT(turns, 50U);
+  EXPECT_TRUE(counted([](const auto& counters) { return counters.queued == 0; }));
+  EXPECT_EQ(values(), (Values{"1", "2", "3"}));
+}
+
 }  // namespace
 }  // namespace devicetwin::test

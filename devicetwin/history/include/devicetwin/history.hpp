@@ -53,6 +53,7 @@ class History final : public Outlet, public HistoryReader {
     std::uint64_t written = 0;      // in the file
     std::uint64_t dropped = 0;      // the queue was full
     std::uint64_t failures = 0;     // of writing
+    std::uint64_t turns = 0;        // of the file's thread, each with something to do
     std::uint64_t removed = 0;      // over age, count or quota, or their device went
     std::uint64_t wrong_rules = 0;  // keys that say no rule; the property keeps none
     std::uint64_t queries = 0;
