@@ -1,5 +1,8 @@
 #include "connection.hpp"
 
+#include <future>
+#include <system_error>
+
 #include "base/backoff.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
@@ -29,6 +32,7 @@ constexpr std::size_t max_receive = 65535;
 // and of a replay, whose next ones may come before Paho has counted the last ones down.
 constexpr std::size_t max_buffered = Outbox::max_flying + 2 * Replay::Settings().in_flight;
 constexpr auto farewell_wait = std::chrono::seconds(1);
+constexpr auto leave_look = std::chrono::milliseconds(20);  // for whether a client is gone
 
 // Paho's words for what KubeEdge's configuration also calls mqtt:// and tls://.
 std::string paho_url(const std::string& url) {
@@ -75,29 +79,49 @@ Status check_tls(const EventBus::Settings& settings, bool tls) {
 
 }  // namespace
 
-struct Connection::Impl {
-  base::Loop& loop;
-  EventBus::Settings settings;
-  Message will;
-  Events events;
-  bool tls;
-  int version;  // of client
-  std::vector<std::string> subscriptions;
+// A client of Paho and what its threads call; what they say is heard while it is alive. They may be
+// in the middle of a call when it goes, so its end waits for them: for a second.
+struct Connection::Client {
+  using Heard = std::function<void(int)>;
+
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
   std::shared_ptr<Mailbox> mailbox;
   Deliveries deliveries;
   Told connect_told;
   Told subscribe_told;
   Told retained_told;
+  mqtt::token_ptr connecting;
+  mqtt::async_client paho;  // last: its destructor ends the callbacks that use what is above
+
+  Client(base::Loop& loop, const mqtt::create_options& options, const EventBus::Settings& settings,
+         Heard connected, Heard subscribed, Heard retained)
+      : mailbox(std::make_shared<Mailbox>(loop)),
+        deliveries(mailbox),
+        connect_told(mailbox, std::move(connected)),
+        subscribe_told(mailbox, std::move(subscribed)),
+        retained_told(mailbox, std::move(retained)),
+        paho(paho_url(settings.url), settings.client_id, options, nullptr) {
+    mailbox->life = alive;
+  }
+};
+
+struct Connection::Impl {
+  base::Loop& loop;
+  EventBus::Settings settings;
+  Message will;
+  Events events;
+  bool tls;
+  int version;  // of client, or of the next
+  std::vector<std::string> subscriptions;
   std::vector<std::string> retained;
   base::Timer retry;
   base::Backoff backoff;
   bool connected = false;
   std::size_t receive_maximum = max_receive;
-  std::string said;  // the last reason for being away that was logged
-  mqtt::token_ptr connecting;
-  // Last: its destructor ends the callbacks that use what is above.
-  std::unique_ptr<mqtt::async_client> client;
+  std::string said;                  // the last reason for being away that was logged
+  std::uint64_t dropped_before = 0;  // by former clients
+  std::future<void> leaving;         // valid: of a client that is replaced
+  std::unique_ptr<Client> client;    // null: not before that one is gone
 
   Impl(base::Loop& owner, const EventBus::Settings& wanted, Message last_will, Events told)
       : loop(owner),
@@ -106,22 +130,12 @@ struct Connection::Impl {
         events(std::move(told)),
         tls(paho_url(wanted.url).starts_with("ssl://")),
         version(wanted.mqtt_version == 3 ? 3 : 5),
-        mailbox(std::make_shared<Mailbox>(owner)),
-        deliveries(mailbox),
-        connect_told(mailbox, [this](int code) { code == 0 ? subscribe() : refused(code); }),
-        subscribe_told(mailbox, [this](int code) { code == 0 ? ready() : unsubscribed(); }),
-        retained_told(mailbox, [this](int code) { forget_retained(code); }),
         retry(owner),
         backoff(first_wait, most_wait,
-                static_cast<std::uint32_t>(owner.wall().time_since_epoch().count())) {
-    mailbox->life = alive;
-    mailbox->collect = [this] {
-      for (const auto& [id, delivered] : mailbox->take()) events.outcome(id, delivered);
-      events.settled();
-    };
-  }
+                static_cast<std::uint32_t>(owner.wall().time_since_epoch().count())) {}
 
-  Status create(int wanted);
+  Status create();
+  void replace(int wanted);
   mqtt::connect_options options() const;
   mqtt::ssl_options tls_options() const;
   void connect();
@@ -134,28 +148,49 @@ struct Connection::Impl {
   void forget_retained(int code);
 };
 
-Status Connection::Impl::create(int wanted) {
+Status Connection::Impl::create() {
   try {
     mqtt::create_options options;
     options.set_max_buffered_messages(static_cast<int>(max_buffered));
-    options.set_mqtt_verison(wanted == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1);  // Paho 1.2's name
-    client.reset();
-    client = std::make_unique<mqtt::async_client>(paho_url(settings.url), settings.client_id,
-                                                  options, nullptr);
-    version = wanted;
-    client->set_message_callback([box = mailbox, this](mqtt::const_message_ptr message) {
-      const bool posted = box->post([this, message] {
+    options.set_mqtt_verison(version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1);  // Paho 1.2's name
+    auto next = std::make_unique<Client>(
+        loop, options, settings, [this](int code) { code == 0 ? subscribe() : refused(code); },
+        [this](int code) { code == 0 ? ready() : unsubscribed(); },
+        [this](int code) { forget_retained(code); });
+    Mailbox& box = *next->mailbox;
+    box.collect = [this, &box] {
+      for (const auto& [id, delivered] : box.take()) events.outcome(id, delivered);
+      events.settled();
+    };
+    next->paho.set_message_callback([this, &box](mqtt::const_message_ptr message) {
+      const bool posted = box.post([this, message] {
         const auto& payload = message->get_payload_ref();
         events.message(message->get_topic(), {payload.data(), payload.size()},
                        message->is_retained());
       });
-      if (!posted) ++box->dropped;
+      if (!posted) ++box.dropped;
     });
-    client->set_connection_lost_handler(
-        [box = mailbox, this](const std::string&) { box->post([this] { lost(); }); });
+    next->paho.set_connection_lost_handler(
+        [this, &box](const std::string&) { box.post([this] { lost(); }); });
+    client = std::move(next);
     return Status();
   } catch (const mqtt::exception& error) {
     return Status(Code::invalid, cat("MQTT broker ", settings.url, ": ", error.what()));
+  }
+}
+
+// Away from the loop. The next one is made when this one is gone: Paho waits for its threads only
+// with the last of its clients.
+void Connection::Impl::replace(int wanted) {
+  version = wanted;
+  if (!client) return;
+  client->alive.reset();
+  dropped_before += client->mailbox->dropped;
+  const auto old = std::make_shared<std::unique_ptr<Client>>(std::move(client));
+  try {
+    leaving = std::async(std::launch::async, [old] { old->reset(); });
+  } catch (const std::system_error&) {  // no thread to be had
+    old->reset();
   }
 }
 
@@ -191,8 +226,17 @@ mqtt::connect_options Connection::Impl::options() const {
 }
 
 void Connection::Impl::connect() {
+  if (leaving.valid()) {
+    if (leaving.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      return retry.start(leave_look, [this] { connect(); });
+    }
+    leaving.get();
+  }
+  if (!client) {
+    if (const Status status = create(); !status.ok()) return away(status.text());
+  }
   try {
-    connecting = client->connect(options(), nullptr, connect_told);
+    client->connecting = client->paho.connect(options(), nullptr, client->connect_told);
   } catch (const mqtt::exception& error) {
     away(cat("cannot be tried: ", error.what()));
   }
@@ -201,7 +245,7 @@ void Connection::Impl::connect() {
 void Connection::Impl::refused(int code) {
   Refusal refusal{code, "", tls};
   try {
-    if (connecting) connecting->try_wait();
+    if (client->connecting) client->connecting->try_wait();
   } catch (const mqtt::exception& error) {
     refusal.message = error.get_message();
   }
@@ -209,29 +253,28 @@ void Connection::Impl::refused(int code) {
   if (may_change && is_version_refused(refusal) && version == 5) {
     base::log_info(cat("MQTT broker ", settings.url, " speaks no MQTT 5: using 3.1.1"));
     events.renewed();
-    if (create(3).ok()) return connect();
+    replace(3);
+    return connect();
   }
   away(explain(refusal));
   // Certain only when it works: so the next try is with the other version, and then back.
   if (may_change && is_silent(refusal)) {
     events.renewed();
-    if (const Status status = create(version == 5 ? 3 : 5); !status.ok()) {
-      base::log_error(status.text());
-    }
+    replace(version == 5 ? 3 : 5);
   }
 }
 
 void Connection::Impl::subscribe() {
   send_at_once(port_of(settings.url));
   receive_maximum = max_receive;
-  const mqtt::properties properties = connecting->get_connect_response().get_properties();
+  const mqtt::properties properties = client->connecting->get_connect_response().get_properties();
   if (version == 5 && properties.contains(mqtt::property::RECEIVE_MAXIMUM)) {
     receive_maximum = mqtt::get<std::uint16_t>(properties, mqtt::property::RECEIVE_MAXIMUM);
   }
   const auto collection = std::make_shared<const mqtt::string_collection>(subscriptions);
   try {
-    client->subscribe(collection, mqtt::iasync_client::qos_collection(subscriptions.size(), 1),
-                      nullptr, subscribe_told);
+    client->paho.subscribe(collection, mqtt::iasync_client::qos_collection(subscriptions.size(), 1),
+                           nullptr, client->subscribe_told);
   } catch (const mqtt::exception& error) {
     unsubscribed();
   }
@@ -240,7 +283,7 @@ void Connection::Impl::subscribe() {
 // Connected, but of no use.
 void Connection::Impl::unsubscribed() {
   try {
-    client->disconnect(0);
+    client->paho.disconnect(0);
   } catch (const mqtt::exception&) {
     // It is gone already, which is what was asked for.
   }
@@ -262,7 +305,7 @@ void Connection::Impl::lost() {
   away("is gone");
   if (!fallen_back) return;
   events.renewed();
-  if (const Status status = create(5); !status.ok()) base::log_error(status.text());
+  replace(5);
 }
 
 void Connection::Impl::away(const std::string& why) {
@@ -279,7 +322,7 @@ void Connection::Impl::away(const std::string& why) {
 void Connection::Impl::forget_retained(int code) {
   if (code != 0) return;
   try {
-    client->unsubscribe(std::make_shared<const mqtt::string_collection>(retained));
+    client->paho.unsubscribe(std::make_shared<const mqtt::string_collection>(retained));
   } catch (const mqtt::exception&) {
     // Disconnected. The session would go on with them: they are read again and given up then.
   }
@@ -289,23 +332,25 @@ Connection::Connection(base::Loop& loop, const EventBus::Settings& settings, Mes
                        Events events)
     : impl_(std::make_unique<Impl>(loop, settings, std::move(will), std::move(events))) {}
 
-Connection::~Connection() { impl_->alive.reset(); }
+Connection::~Connection() = default;
 
 Status Connection::start(std::vector<std::string> subscriptions) {
   impl_->subscriptions = std::move(subscriptions);
   if (const Status status = check_url(impl_->settings.url); !status.ok()) return status;
   if (const Status status = check_tls(impl_->settings, impl_->tls); !status.ok()) return status;
-  if (const Status status = impl_->create(impl_->version); !status.ok()) return status;
+  if (const Status status = impl_->create(); !status.ok()) return status;
   impl_->connect();
   return Status();
 }
 
 bool Connection::publish(std::uint64_t id, const Message& message) {
+  if (!impl_->client) return false;
   try {
-    impl_->client->publish(mqtt::make_message(message.topic, message.payload, message.policy.qos,
-                                              message.policy.retain),
-                           reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)),
-                           impl_->deliveries);
+    Client& client = *impl_->client;
+    client.paho.publish(mqtt::make_message(message.topic, message.payload, message.policy.qos,
+                                           message.policy.retain),
+                        reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)),
+                        client.deliveries);
     return true;
   } catch (const mqtt::exception&) {
     return false;  // Paho's buffer is full, or it is disconnected
@@ -314,21 +359,24 @@ bool Connection::publish(std::uint64_t id, const Message& message) {
 
 void Connection::read_retained(const std::vector<std::string>& topics) {
   impl_->retained = topics;
+  if (!impl_->client) return;
   try {
-    impl_->client->subscribe(std::make_shared<const mqtt::string_collection>(topics),
-                             mqtt::iasync_client::qos_collection(topics.size(), 1), nullptr,
-                             impl_->retained_told);
+    impl_->client->paho.subscribe(std::make_shared<const mqtt::string_collection>(topics),
+                                  mqtt::iasync_client::qos_collection(topics.size(), 1), nullptr,
+                                  impl_->client->retained_told);
   } catch (const mqtt::exception&) {
     // Disconnected again.
   }
 }
 
 void Connection::close(const Message& farewell) {
-  impl_->alive.reset();
-  if (!impl_->client || !impl_->client->is_connected()) return;
+  if (!impl_->client) return;
+  impl_->client->alive.reset();
+  mqtt::async_client& paho = impl_->client->paho;
+  if (!paho.is_connected()) return;
   try {
     if (impl_->connected) publish(0, farewell);
-    impl_->client->disconnect(static_cast<int>(std::chrono::milliseconds(farewell_wait).count()))
+    paho.disconnect(static_cast<int>(std::chrono::milliseconds(farewell_wait).count()))
         ->wait_for(2 * farewell_wait);
   } catch (const mqtt::exception&) {
     // The broker went first.
@@ -338,6 +386,8 @@ void Connection::close(const Message& farewell) {
 bool Connection::connected() const { return impl_->connected; }
 int Connection::version() const { return impl_->version; }
 std::size_t Connection::receive_maximum() const { return impl_->receive_maximum; }
-std::uint64_t Connection::dropped_in() const { return impl_->mailbox->dropped; }
+std::uint64_t Connection::dropped_in() const {
+  return impl_->dropped_before + (impl_->client ? impl_->client->mailbox->dropped.load() : 0);
+}
 
 }  // namespace devicetwin::bus

@@ -1,6 +1,6 @@
 // The connection to the MQTT broker: Paho, kept alive. Tries again for ever, speaks MQTT 5 or
 // 3.1.1, and says once why a broker does not take us. Belongs to the loop; Paho's threads only post
-// to it. Never blocks but in close().
+// to it. Blocks in close(), and at its end for the second that Paho takes; never else.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +50,7 @@ class Connection {
   std::uint64_t dropped_in() const;
 
  private:
+  struct Client;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

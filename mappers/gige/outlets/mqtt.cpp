@@ -20,6 +20,13 @@ constexpr auto connect_patience = std::chrono::seconds(5);
 constexpr auto send_patience = std::chrono::seconds(10);
 constexpr auto slice = std::chrono::milliseconds(50);
 
+// One client comes or goes at a time: with its last one Paho ends its threads, for a second, and
+// one that begins meanwhile would be left without. Held on the threads of publishers only.
+std::mutex& paho_door() {
+  static std::mutex door;
+  return door;
+}
+
 }  // namespace
 
 struct Publisher::Client {
@@ -27,6 +34,11 @@ struct Publisher::Client {
       : paho(broker, cat("gige-mapper-", base::random_hex(6))) {}
   mqtt::async_client paho;
 };
+
+void Publisher::drop_client() {
+  const std::lock_guard guard(paho_door());
+  client_.reset();
+}
 
 Publisher::Publisher(std::string broker)
     : broker_(std::move(broker)),
@@ -108,21 +120,26 @@ void Publisher::run() {
   } catch (const mqtt::exception&) {
     // The broker went first.
   }
-  client_.reset();
+  drop_client();
 }
 
 bool Publisher::connect() {
   if (client_ && client_->paho.is_connected()) return true;
   // A client that lost its connection is not used again: whatever Paho still holds goes with it.
-  client_.reset();
+  drop_client();
   try {
-    client_ = std::make_unique<Client>(broker_);
     const auto options = mqtt::connect_options_builder()
                              .clean_session(true)
                              .keep_alive_interval(keep_alive)
                              .connect_timeout(connect_patience)
                              .finalize();
-    if (!wait(client_->paho.connect(options), connect_patience + std::chrono::seconds(1))) {
+    mqtt::token_ptr connecting;
+    {
+      const std::lock_guard guard(paho_door());
+      client_ = std::make_unique<Client>(broker_);
+      connecting = client_->paho.connect(options);
+    }
+    if (!wait(connecting, connect_patience + std::chrono::seconds(1))) {
       away("does not answer");
       return false;
     }
@@ -145,7 +162,7 @@ bool Publisher::send(const Message& message) {
   } catch (const mqtt::exception& error) {
     away(cat("is gone (", error.what(), ")"));
   }
-  client_.reset();
+  drop_client();
   return false;
 }
 

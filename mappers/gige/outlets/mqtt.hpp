@@ -44,6 +44,7 @@ class Publisher {
 
   void run();
   bool connect();
+  void drop_client();
   bool send(const Message& message);
   void away(const std::string& why);
   bool out_of_time();

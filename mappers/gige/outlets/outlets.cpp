@@ -1,7 +1,9 @@
 #include "gige/outlets.hpp"
 
 #include <algorithm>
+#include <future>
 #include <mutex>
+#include <system_error>
 
 #include "base/text.hpp"
 #include "outlets/front.hpp"
@@ -21,6 +23,27 @@ constexpr std::size_t max_commands = 16;
 // Half of the cores, because the streams need theirs; more than four encode more than a disk or a
 // network takes.
 unsigned encoder_count() { return std::clamp(std::thread::hardware_concurrency() / 2, 1u, 4u); }
+
+// Connections that nobody uses any more. To end one takes Paho a second, and who drops it is an
+// encoder of other cameras, or holds a lock. Any thread.
+class Leavers {
+ public:
+  void take(Publisher* publisher) {
+    const std::lock_guard guard(mutex_);
+    std::erase_if(leaving_, [](const auto& one) {
+      return one.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    });
+    try {
+      leaving_.push_back(std::async(std::launch::async, [publisher] { delete publisher; }));
+    } catch (const std::system_error&) {  // no thread to be had
+      delete publisher;
+    }
+  }
+
+ private:
+  std::mutex mutex_;                        // guards what follows
+  std::vector<std::future<void>> leaving_;  // wait for their threads when they go
+};
 
 class OutletsImpl final : public Outlets {
  public:
@@ -43,6 +66,7 @@ class OutletsImpl final : public Outlets {
 
   const std::shared_ptr<Workshop> workshop_;
   Registry registry_;
+  const std::shared_ptr<Leavers> leavers_ = std::make_shared<Leavers>();
   std::mutex mutex_;                                            // guards what follows
   std::map<std::string, std::weak_ptr<Publisher>> publishers_;  // by broker
   std::size_t feeds_made_ = 0;
@@ -77,7 +101,10 @@ std::shared_ptr<Publisher> OutletsImpl::publisher(const std::string& broker) {
   if (broker.empty()) return nullptr;
   auto& known = publishers_[broker];
   auto publisher = known.lock();
-  if (!publisher) known = publisher = std::make_shared<Publisher>(broker);
+  if (publisher) return publisher;
+  publisher.reset(new Publisher(broker),
+                  [leavers = leavers_](Publisher* gone) { leavers->take(gone); });
+  known = publisher;
   return publisher;
 }
 
