@@ -27,6 +27,9 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds ask_again{100};
+// A flood is looked at in helpings, so that the time is looked at too, and every socket's turn
+// comes.
+constexpr int max_datagrams_at_once = 256;
 constexpr std::size_t max_cameras = 1024;  // more answers than this are not a network of cameras
 constexpr std::size_t max_named = 5;       // others, in the text of a camera that is not there
 
@@ -96,7 +99,7 @@ class Asker {
     std::uint8_t buffer[2048];
     sockaddr_in from{};
     socklen_t from_bytes = sizeof from;
-    while (true) {
+    for (int i = 0; i < max_datagrams_at_once; ++i) {
       const ssize_t count = recvfrom(socket_, buffer, sizeof buffer, 0,
                                      reinterpret_cast<sockaddr*>(&from), &from_bytes);
       if (count < 0) return;
@@ -180,7 +183,8 @@ class Search {
     return Status();
   }
 
-  // Asks now and every 100 ms, and returns when `heard` says so or the time is over.
+  // Asks now and every 100 ms, and returns when `heard` says so or the time is over, whatever
+  // comes.
   Status run(Clock::time_point until, const std::function<bool(const CameraInfo&)>& heard,
              const std::function<bool()>& enough) {
     auto next = Clock::now();

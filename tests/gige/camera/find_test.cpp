@@ -1,7 +1,12 @@
 #include "gige/find.hpp"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <thread>
 
 #include "cameras.hpp"
 
@@ -121,6 +126,60 @@ TEST_F(Find, ACameraAnswersUntilItIsUnplugged) {
   another.mac = "00:00:00:00:00:01";
   own_->plug();
   EXPECT_FALSE(answers(another, milliseconds(2000)));
+}
+
+// Says the same to whoever asks at its address, for ever: answers without end.
+class Babbler {
+ public:
+  explicit Babbler(const char* ip) {
+    own_.sin_family = AF_INET;
+    own_.sin_port = htons(3956);
+    ::inet_pton(AF_INET, ip, &own_.sin_addr);
+    if (::bind(socket_, reinterpret_cast<const sockaddr*>(&own_), sizeof own_) != 0) return;
+    for (std::thread& thread : threads_) thread = std::thread([this] { babble(); });
+  }
+  ~Babbler() {
+    stop_ = true;
+    ::shutdown(socket_, SHUT_RDWR);  // ends the wait for who asks
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+    ::close(socket_);
+  }
+  bool stopped() const { return stop_; }
+
+ private:
+  void babble() {
+    // GigE Vision 2.0, section 16.1.2: an answer to a discovery, with nothing in it.
+    std::array<std::uint8_t, 8 + 248> answer{0, 0, 0, 3, 0, 248, 0, 1};
+    std::array<std::uint8_t, 64> question{};
+    sockaddr_in asker{};
+    socklen_t bytes = sizeof asker;
+    if (::recvfrom(socket_, question.data(), question.size(), 0,
+                   reinterpret_cast<sockaddr*>(&asker), &bytes) <= 0) {
+      return;
+    }
+    // Not for ever after all: a search that does not end fails, and does not hang.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!stop_ && std::chrono::steady_clock::now() < end) {
+      ::sendto(socket_, answer.data(), answer.size(), MSG_NOSIGNAL,
+               reinterpret_cast<const sockaddr*>(&asker), bytes);
+    }
+    stop_ = true;
+  }
+
+  const int socket_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in own_{};
+  std::atomic<bool> stop_{false};
+  std::array<std::thread, 8> threads_;  // more than the search can read
+};
+
+TEST(FindAlone, EndsAtItsTimeHoweverMuchIsAnswered) {
+  Babbler babbler("127.0.0.6");
+  const auto cameras = discover("lo", milliseconds(300));
+  EXPECT_FALSE(babbler.stopped()) << "it ended because nothing came any more";
+  ASSERT_TRUE(cameras.ok()) << cameras.status().to_string();
+  EXPECT_EQ(cameras->size(), 1u);
 }
 
 TEST(FindAlone, ATextThatIsNoAddressIsInvalid) {
