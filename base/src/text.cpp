@@ -144,6 +144,15 @@ std::string uuid() {
              std::string_view(hex).substr(20));
 }
 
+std::string_view cut(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  // What comes after it is no continuation byte: then the last character is whole.
+  std::size_t end = most;
+  while (end > 0 && most - end < 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  const bool between = (static_cast<unsigned char>(text[end]) & 0xC0) != 0x80;
+  return text.substr(0, between ? end : most);
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = sequence_length(text);

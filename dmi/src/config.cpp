@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 
 namespace dmi {
@@ -15,9 +16,8 @@ using base::Status;
 namespace {
 
 std::string shown(const Json& value) {
-  std::string text = to_text(value);
-  if (text.size() > 40) text = text.substr(0, 40) + "…";
-  return text;
+  const std::string text = to_text(value);
+  return text.size() <= 40 ? text : cat(base::cut(text, 40), "…");
 }
 
 // A number that JSON, DMI's float32 or a user's quotes carry.
@@ -30,22 +30,10 @@ bool as_number(const Json& value, double& out) {
 }
 
 bool as_integer(const Json& value, std::int64_t& out) {
-  if (value.is_number_unsigned()) {
-    const auto number = value.get<std::uint64_t>();
-    if (number > static_cast<std::uint64_t>(INT64_MAX)) return false;
-    out = static_cast<std::int64_t>(number);
-    return true;
-  }
-  if (value.is_number_integer()) {
-    out = value.get<std::int64_t>();
-    return true;
-  }
+  if (value.is_number_integer()) return to_int64(value, out);
   if (value.is_string() && base::parse_int(value.get_ref<const std::string&>(), out)) return true;
   double number = 0;
-  if (!as_number(value, number) || number != std::floor(number)) return false;
-  if (number >= 9223372036854775808.0 || number < -9223372036854775808.0) return false;
-  out = static_cast<std::int64_t>(number);
-  return true;
+  return as_number(value, number) && base::to_whole(number, out);
 }
 
 }  // namespace

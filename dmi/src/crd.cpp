@@ -47,9 +47,12 @@ class Reader {
   std::int64_t integer(const char* key) {
     const Json* value = find(key);
     if (value == nullptr) return 0;
-    if (value->is_number_integer()) return value->get<std::int64_t>();
-    fail_at(key, "is not a whole number");
-    return 0;
+    std::int64_t number = 0;
+    if (!to_int64(*value, number)) {
+      fail_at(key, value->is_number_integer() ? cat(to_text(*value), " is beyond a 64-bit integer")
+                                              : "is not a whole number");
+    }
+    return number;
   }
   Json object(const char* key) {
     const Json* value = find(key);

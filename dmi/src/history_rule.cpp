@@ -28,7 +28,7 @@ Result<std::int64_t> parse_history_age(std::string_view text) {
     }
     return number * factor;
   }
-  return Status(Code::invalid, cat('"', text.substr(0, 40), "\" is no time like 90s, 24h or 7d"));
+  return Status(Code::invalid, cat('"', base::cut(text, 40), "\" is no time like 90s, 24h or 7d"));
 }
 
 Result<HistoryRule> parse_history_rule(std::string_view text) {
@@ -39,7 +39,7 @@ Result<HistoryRule> parse_history_rule(std::string_view text) {
   if (comma == text.npos) return rule;
   const std::string_view count = text.substr(comma + 1);
   if (!base::parse_int(count, rule.count) || rule.count < 0 || rule.count > max_history_count) {
-    return Status(Code::invalid, cat('"', count.substr(0, 40), "\" is no number of samples, 0 to ",
+    return Status(Code::invalid, cat('"', base::cut(count, 40), "\" is no number of samples, 0 to ",
                                      max_history_count));
   }
   return rule;

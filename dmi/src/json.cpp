@@ -1,5 +1,7 @@
 #include "dmi/json.hpp"
 
+#include <utility>
+
 #include "base/text.hpp"
 
 namespace dmi {
@@ -26,15 +28,23 @@ base::Result<Json> parse_json(std::string_view text) {
     // The library's text starts with its own code in brackets, which helps nobody.
     const std::string_view what(error.what());
     const std::size_t start = what.find("] ");
-    std::string reason(start == what.npos ? what : what.substr(start + 2));
+    std::string reason(base::cut(start == what.npos ? what : what.substr(start + 2), max_reason));
     // It ends with the bytes that were read last, whatever and however many they are; and it goes
     // back to who sent them, as text.
-    if (reason.size() > max_reason) reason.resize(max_reason);
     if (!base::is_utf8(reason)) {
       for (char& c : reason) c = static_cast<unsigned char>(c) < 0x80 ? c : '?';
     }
     return Status(Code::invalid, base::cat("not JSON: ", reason));
   }
+}
+
+bool to_int64(const Json& json, std::int64_t& out) {
+  if (!json.is_number_integer()) return false;
+  if (json.is_number_unsigned() && !std::in_range<std::int64_t>(json.get<std::uint64_t>())) {
+    return false;
+  }
+  out = json.get<std::int64_t>();
+  return true;
 }
 
 std::string to_text(const Json& json) {

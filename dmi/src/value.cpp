@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 
 namespace dmi {
@@ -29,7 +30,7 @@ constexpr std::array<Names, 7> names = {{{"INT", "int"},
                                          {"STREAM", "stream"}}};
 
 std::string quoted(std::string_view text) {
-  return text.size() <= 40 ? cat('"', text, '"') : cat('"', text.substr(0, 40), "…\"");
+  return text.size() <= 40 ? cat('"', text, '"') : cat('"', base::cut(text, 40), "…\"");
 }
 
 Status not_a(std::string_view text, Type type) {
@@ -55,11 +56,10 @@ Result<Value> parse_integer(std::string_view text) {
     return Status(Code::out_of_range, cat(quoted(text), " is beyond a 64-bit integer"));
   }
   if (number != std::floor(number)) return not_a(text, Type::integer);
-  // 2^63 is a double; its predecessors all fit.
-  if (number >= 9223372036854775808.0 || number < -9223372036854775808.0) {
+  if (!base::to_whole(number, integer)) {
     return Status(Code::out_of_range, cat(quoted(text), " is beyond a 64-bit integer"));
   }
-  return Value(static_cast<std::int64_t>(number));
+  return Value(integer);
 }
 
 Result<Value> parse_float(std::string_view text, Type type) {

@@ -71,9 +71,8 @@ void check_port(const YamlDocument& document, const std::string& path, const Jso
                 Mistakes& mistakes) {
   std::int64_t port = 0;
   const bool is_number =
-      value.is_number_integer() ||
+      dmi::to_int64(value, port) ||
       (value.is_string() && base::parse_int(value.get_ref<const std::string&>(), port));
-  if (value.is_number_integer()) port = value.get<std::int64_t>();
   if (!is_number || port < 1 || port > 65535) {
     mistakes.add(document, path, cat(dmi::to_text(value), " is outside 1..65535"));
   }

@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
+#include <cstdint>
 #include <iterator>
 
 #include "base/text.hpp"
@@ -31,24 +32,34 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
   return false;
 }
 
-// 0x and 0o as go-yaml, which kubectl uses, has them.
-bool parse_prefixed(std::string_view text, std::int64_t& out) {
-  const int base = text.starts_with("0x") ? 16 : text.starts_with("0o") ? 8 : 0;
-  if (base == 0 || text.size() == 2) return false;
-  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), out, base);
-  return error == std::errc() && end == text.data() + text.size();
+enum class Whole { none, exact, beyond };
+
+// As go-yaml, which kubectl uses: 0x and 0o too, and up to 2^64 - 1. Not as a double what is
+// beyond: that would be another number.
+Whole parse_whole(std::string_view text, Json& out) {
+  std::int64_t integer = 0;
+  if (base::parse_int(text, integer)) {
+    out = integer;
+    return Whole::exact;
+  }
+  const int base = text.starts_with("0x") ? 16 : text.starts_with("0o") ? 8 : 10;
+  const bool sign = text.starts_with('-') || text.starts_with('+');
+  const std::string_view digits = text.substr(base != 10 ? 2 : sign ? 1 : 0);
+  std::uint64_t number = 0;
+  const char* const all = digits.data() + digits.size();
+  const auto [end, error] = std::from_chars(digits.data(), all, number, base);
+  if (error == std::errc::invalid_argument || end != all) return Whole::none;
+  if (error != std::errc() || text.front() == '-') return Whole::beyond;
+  out = number;
+  return Whole::exact;
 }
 
-Json scalar(const YAML::Node& node) {
-  const std::string& text = node.Scalar();
-  if (node.Tag() != "?") return text;  // "!" is quoted; any other tag is taken as text, too
+Json plain(const std::string& text) {
   if (is_one_of(text, {"", "~", "null", "Null", "NULL"})) return nullptr;
   if (is_one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})) return true;
   if (is_one_of(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})) {
     return false;
   }
-  std::int64_t integer = 0;
-  if (base::parse_int(text, integer) || parse_prefixed(text, integer)) return integer;
   double number = 0;
   if (text.find_first_of("0123456789") != text.npos && base::parse_double(text, number)) {
     return number;
@@ -71,12 +82,24 @@ class Converter {
       for (const YAML::Node& element : node) list.push_back(convert(element, depth + 1));
       return list;
     }
-    return node.IsScalar() ? scalar(node) : Json(nullptr);
+    return node.IsScalar() ? convert_scalar(node) : Json(nullptr);
   }
 
   std::vector<Status> mistakes;
 
  private:
+  Json convert_scalar(const YAML::Node& node) {
+    const std::string& text = node.Scalar();
+    if (node.Tag() != "?") return text;  // "!" is quoted; any other tag is taken as text, too
+    Json number;
+    const Whole whole = parse_whole(text, number);
+    if (whole == Whole::none) return plain(text);
+    if (whole == Whole::beyond) {
+      add(node, cat(base::cut(text, 40), " is outside ", INT64_MIN, "..", UINT64_MAX,
+                    "; a text wants quotes, a rough number an exponent (1e20)"));
+    }
+    return number;
+  }
   Json convert_map(const YAML::Node& node, int depth) {
     Json object = Json::object();
     for (const auto& pair : node) {

@@ -72,6 +72,15 @@ TEST(Text, UuidIsRandomVersion4) {
   EXPECT_NE(one, uuid());
 }
 
+TEST(Text, IsCutBetweenCharactersAndWhatIsNoneAnywhere) {
+  const std::string text = "aä€🌡b";  // 1 + 2 + 3 + 4 + 1 bytes
+  const std::size_t ends[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+  for (std::size_t most = 0; most < std::size(ends); ++most) {
+    EXPECT_EQ(cut(text, most), text.substr(0, ends[most])) << most;
+  }
+  EXPECT_EQ(cut(std::string(50, '\x80'), 40).size(), 40u);
+}
+
 TEST(Text, Utf8KnowsOverlongSurrogateAndTruncated) {
   EXPECT_TRUE(is_utf8("plain, größe, 温度, 🌡"));
   for (const std::string_view bad :

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/text.hpp"
+#include "dmi/history_rule.hpp"
+#include "dmi/value.hpp"
 
 namespace dmi {
 namespace {
@@ -50,6 +52,34 @@ TEST(Config, InnerObjectMayBeJsonText) {
 TEST(Config, MisspeltKeyIsNamed) {
   const auto status = config(R"({"ofset": 1})").only({"offset", "limit"});
   EXPECT_EQ(status.text(), "boiler.visitor.ofset: unknown key (known: offset, limit)");
+}
+
+TEST(Config, WhatIsShownOfAWrongValueIsUtf8) {
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    std::string text(shift, 'x');
+    for (int i = 0; i < 100; ++i) text += "🌡";
+    const Config wrong(Json{{"n", text}}, "visitor");
+    EXPECT_TRUE(base::is_utf8(wrong.integer("n", 0, 0, 9).status().text()));
+    EXPECT_TRUE(base::is_utf8(wrong.choice("n", 0, {"A"}).status().text()));
+    EXPECT_TRUE(base::is_utf8(parse_value(text, Type::integer).status().text()));
+    EXPECT_TRUE(base::is_utf8(parse_history_age(text).status().text()));
+    EXPECT_TRUE(base::is_utf8(parse_history_rule("24h," + text).status().text()));
+    const std::string broken = parse_json("{\"a\":\"" + text + "\"\x01}").status().text();
+    EXPECT_NE(broken.find("🌡"), broken.npos) << "no character of it is replaced";
+  }
+}
+
+TEST(Json, WholeNumbersAreExactOrNone) {
+  std::int64_t number = 7;
+  EXPECT_TRUE(to_int64(*parse_json("9223372036854775807"), number));
+  EXPECT_EQ(number, INT64_MAX);
+  EXPECT_TRUE(to_int64(*parse_json("-9223372036854775808"), number));
+  EXPECT_EQ(number, INT64_MIN);
+  for (const char* none : {"9223372036854775808", "18446744073709551615", "1e30", "1.0", "\"1\"",
+                           "true", "null", "[]"}) {
+    EXPECT_FALSE(to_int64(*parse_json(none), number)) << none;
+  }
+  EXPECT_EQ(number, INT64_MIN);
 }
 
 TEST(Json, TooDeepBrokenAndForeignTextsAreInvalid) {

@@ -32,6 +32,17 @@ TEST(Crd, DeviceRoundTripsThroughJson) {
   EXPECT_EQ(*device_from_json(to_json(*device)), *device);
 }
 
+TEST(Crd, AWholeNumberBeyond64BitsIsRefusedAndNotWrapped) {
+  auto object = *parse_json(device_text);
+  object["spec"]["properties"][0]["collectCycle"] = UINT64_MAX;
+  const auto status = device_from_json(object).status();
+  EXPECT_EQ(status.code(), Code::invalid);
+  EXPECT_EQ(
+      status.text(),
+      "plant/boiler: spec.properties[0].collectCycle: 18446744073709551615 is beyond a 64-bit "
+      "integer");
+}
+
 TEST(Crd, TwoPropertiesOfOneNameAreRefusedWithTheirPlace) {
   auto object = *parse_json(device_text);
   object["spec"]["properties"][1]["name"] = "a";

@@ -88,6 +88,24 @@ TEST(Yaml, ScalarsAreTypedAsKubectlTypesThem) {
                                               {"l", "infinity"}}));
 }
 
+TEST(Yaml, WholeNumbersAreExactUpTo64BitsAndRefusedBeyond) {
+  const auto exact = parse_yaml(
+      "a: 9223372036854775808\nb: 18446744073709551615\nc: 0xFFFFFFFFFFFFFFFF\n"
+      "d: -9223372036854775808\ne: 1e20\n",
+      "f");
+  ASSERT_TRUE(exact.ok()) << exact.status().text();
+  EXPECT_EQ(dmi::to_text(exact->at(0).json),
+            R"({"a":9223372036854775808,"b":18446744073709551615,"c":18446744073709551615,)"
+            R"("d":-9223372036854775808,"e":1e+20})");
+  for (const std::string beyond :
+       {"18446744073709551616", "-9223372036854775809", "0x10000000000000000"}) {
+    const auto refused = parse_yaml("a:\n  b: " + beyond + "\n", "f.yaml");
+    EXPECT_THAT(refused.status().text(),
+                HasSubstr("f.yaml:2:6: " + beyond +
+                          " is outside -9223372036854775808..18446744073709551615"));
+  }
+}
+
 TEST(Yaml, DepthAndAliasBombsEnd) {
   std::string bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
   for (int i = 1; i < 9; ++i) {

@@ -51,5 +51,8 @@ std::string uuid();
 std::string random_hex(std::size_t count);
 // Whether text is well-formed UTF-8 without NUL.
 bool is_utf8(std::string_view text);
+// The beginning of text: most bytes of it, or up to three fewer, so that a character of UTF-8 at
+// the end is whole. For texts of others in messages.
+std::string_view cut(std::string_view text, std::size_t most);
 
 }  // namespace base

@@ -78,8 +78,7 @@ bool read_version(const Json& twin, std::string_view key, std::optional<Version>
        {std::pair("cloud", &read.cloud), std::pair("edge", &read.edge)}) {
     const Json* value = find(*version, name);
     if (value == nullptr) continue;
-    if (!value->is_number_integer()) return false;
-    *number = value->get<std::int64_t>();
+    if (!dmi::to_int64(*value, *number)) return false;
   }
   out = read;
   return true;
@@ -177,7 +176,7 @@ Request parse_get(std::string_view payload, std::string_view what) {
   }
   const std::string why = !json ? json.status().text() : "not an object with a text event_id";
   // The beginning is enough to know one's own message by; is_utf8 keeps the answer JSON.
-  const std::string_view start = payload.substr(0, 64);
+  const std::string_view start = base::cut(payload, 64);
   request.status = Status(
       Code::invalid,
       cat("Unmarshal ", what, " ", base::is_utf8(start) ? start : "", " failed , err: ", why));

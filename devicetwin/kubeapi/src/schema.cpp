@@ -103,10 +103,8 @@ class Checker {
 
   void check_integer(const Json& schema, const Json& value, const std::string& path) {
     const bool narrow = schema.value("format", "") == "int32";
-    const bool too_large =
-        value.is_number_unsigned() &&
-        value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()};
-    const std::int64_t number = too_large ? 0 : value.get<std::int64_t>();
+    std::int64_t number = 0;
+    const bool too_large = !dmi::to_int64(value, number);
     const bool outside = narrow && (number > std::numeric_limits<std::int32_t>::max() ||
                                     number < std::numeric_limits<std::int32_t>::min());
     if (too_large || outside) {

@@ -36,8 +36,8 @@ constexpr std::int64_t max_number = (std::int64_t{1} << 53) - 1;
 
 bool number(const dmi::Json& json, const char* key, std::uint64_t& out) {
   const auto found = json.find(key);
-  if (found == json.end() || !found->is_number_integer()) return false;
-  const auto value = found->get<std::int64_t>();
+  std::int64_t value = 0;
+  if (found == json.end() || !dmi::to_int64(*found, value)) return false;
   if (value < 0 || value > max_number) return false;
   out = static_cast<std::uint64_t>(value);
   return true;
@@ -45,7 +45,9 @@ bool number(const dmi::Json& json, const char* key, std::uint64_t& out) {
 
 std::int64_t time_of(const dmi::Json& json, const char* key) {
   const auto found = json.find(key);
-  return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+  std::int64_t ms = 0;
+  if (found != json.end()) dmi::to_int64(*found, ms);
+  return ms;
 }
 
 }  // namespace

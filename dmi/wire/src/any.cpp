@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "convert.hpp"
 #include "dmi/json.hpp"
@@ -17,21 +18,15 @@ namespace {
 
 namespace pb = google::protobuf;
 
-// Doubles in [-2^63, 2^63) fit an int64; the upper bound itself does not.
-constexpr double int64_end = 9223372036854775808.0;
-
-bool is_whole(double number) {
-  return std::trunc(number) == number && number >= -int64_end && number < int64_end;
-}
-
 Json json_number(double number) {
-  if (is_whole(number)) return static_cast<std::int64_t>(number);
-  return number;
+  std::int64_t whole = 0;
+  return base::to_whole(number, whole) ? Json(whole) : Json(number);
 }
 
 // The double a reader means by this float.
 double widened(float number) {
-  if (is_whole(number)) return number;
+  std::int64_t whole = 0;
+  if (base::to_whole(number, whole)) return number;
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, number).ptr;
   double result = number;
@@ -109,8 +104,8 @@ bool pack(const Json& json, pb::Any& any) {
     case Json::value_t::number_integer:
       return any.PackFrom(wrap<pb::Int64Value>(json.get<std::int64_t>()));
     case Json::value_t::number_unsigned:
-      if (const auto number = json.get<std::uint64_t>(); std::in_range<std::int64_t>(number)) {
-        return any.PackFrom(wrap<pb::Int64Value>(static_cast<std::int64_t>(number)));
+      if (std::int64_t number = 0; to_int64(json, number)) {
+        return any.PackFrom(wrap<pb::Int64Value>(number));
       }
       return any.PackFrom(wrap<pb::StringValue>(to_text(json)));
     case Json::value_t::number_float:

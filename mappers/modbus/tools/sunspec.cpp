@@ -103,7 +103,7 @@ class Reader {
     const auto stated = point.find("size");
     if (stated != point.end() && (!stated->is_number_integer() || *stated < 1 || *stated > 65535)) {
       return invalid(path + ".size",
-                     cat(dmi::to_text(*stated).substr(0, 40), " is outside 1..65535"));
+                     cat(base::cut(dmi::to_text(*stated), 40), " is outside 1..65535"));
     }
     const int size = stated == point.end() ? 0 : stated->get<int>();
     if (known == sizes().end() || known->second == 0 || type == "pad") {
@@ -198,7 +198,7 @@ class Reader {
     scope[name] = {address, word};
     if (is_header || type == "pad" || type == "sunssf") return Status();
     if (!sizes().contains(type)) {
-      note_(cat("model ", found_.id, ": ", path, ": type \"", type.substr(0, 40),
+      note_(cat("model ", found_.id, ": ", path, ": type \"", base::cut(type, 40),
                 "\" is not known, ", prefix, name, " is left out"));
       return Status();
     }
@@ -230,10 +230,11 @@ class Reader {
     }
     for (const Json& symbol : *symbols) {
       const std::string label = symbol.is_object() ? text_at(symbol, "name") : "";
-      if (label.empty() || !symbol.contains("value") || !symbol["value"].is_number_integer()) {
+      std::int64_t value = 0;
+      if (label.empty() || !symbol.contains("value") || !dmi::to_int64(symbol["value"], value)) {
         return invalid(path + ".symbols", "one has no name or no whole value");
       }
-      point.symbols.push_back({symbol["value"].get<std::int64_t>(), label});
+      point.symbols.push_back({value, label});
     }
     return Status();
   }
@@ -254,7 +255,7 @@ class Reader {
     if (scale.empty()) return;
     const auto factor = scope.find(scale);
     if (factor == scope.end()) {
-      return note_(cat("model ", found_.id, ": the scale factor ", scale.substr(0, max_name),
+      return note_(cat("model ", found_.id, ": the scale factor ", base::cut(scale, max_name),
                        " of ", point.name, " is not there: the value is not scaled"));
     }
     point.scale = Scale{0, factor->second.address};

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "devicetwin/eventbus/fixture.hpp"
+#include "request.hpp"
 
 namespace devicetwin::bus::test {
 namespace {
@@ -88,6 +89,23 @@ TEST_F(DispatcherTest, WrongMessagesAreAnsweredOnTheRightDevicesTopic) {
     EXPECT_EQ(json(sent[0])["event_id"], "e");
   }
   EXPECT_EQ(core_.rows(boiler_)->size(), 1u);
+}
+
+TEST(Request, VersionBeyond64BitsIsRefusedAndNotWrapped) {
+  const auto versions = [](const std::string& edge) {
+    return bus::parse_update(R"({"versions":true,"twin":{"t":{"actual":{"value":"1"},)"
+                             R"("actual_version":{"edge":)" +
+                             edge + "}}}}");
+  };
+  EXPECT_TRUE(versions("9223372036854775807").status.ok());
+  EXPECT_EQ(versions("18446744073709551615").status.code(), base::Code::invalid);
+}
+
+TEST(Request, BeginningOfAForeignPayloadIsShownUpToAWholeCharacter) {
+  std::string text(63, 'x');
+  text += "ä";
+  EXPECT_NE(bus::parse_get(text, "twin info").status.text().find(std::string(63, 'x')),
+            std::string::npos);
 }
 
 TEST_F(DispatcherTest, OversizedPayloadIsRefusedUnread) {
