@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 
 namespace mapper {
@@ -52,10 +53,11 @@ Result<Value> to_integer(const Point& point, const Value& raw) {
   if (!is_scaled(point) && whole != scaled) {
     return malformed(point, cat(shown(number), " is not a whole number"));
   }
-  if (!(whole >= -9223372036854775808.0L && whole < 9223372036854775808.0L)) {
+  std::int64_t fits = 0;
+  if (!base::to_whole(whole, fits)) {
     return Status(Code::out_of_range, cat(point.name, ": beyond a 64-bit integer"));
   }
-  return Value(static_cast<std::int64_t>(whole));
+  return Value(fits);
 }
 
 Result<Value> to_float(const Point& point, double raw) {

@@ -134,7 +134,8 @@ Status FeedImpl::save_video(std::size_t frames, double frames_per_s) {
     return Status(Code::conflict, cat(device_.to_string(), ": a video is being recorded, ",
                                       video_.left, " frames are left"));
   }
-  const std::chrono::duration<double> interval(1 / frames_per_s);
+  // Down to a picture a day: of less than one in three centuries the clock knows nothing.
+  const std::chrono::duration<double> interval(std::min(1 / frames_per_s, 86'400.0));
   video_ = {frames, Pace(std::chrono::duration_cast<base::Duration>(interval))};
   return Status();
 }

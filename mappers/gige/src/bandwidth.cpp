@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 
 namespace gige {
@@ -30,7 +31,7 @@ Budget budget(const std::vector<Load>& loads, double link_mbit) {
       // The frame may take all of its period but a tenth, which is for resent packets.
       const double span_ns = 0.9e9 / load.frames_per_s;
       const double sending_ns = share.wire_bytes / link_bytes * 1e9;
-      share.delay_ns = static_cast<std::int64_t>(std::max(0.0, (span_ns - sending_ns) / packets));
+      share.delay_ns = base::clamped<std::int64_t>(std::max(0.0, (span_ns - sending_ns) / packets));
     }
     result.percent += share.percent;
     result.shares.push_back(share);
@@ -56,9 +57,10 @@ std::vector<Finding> diagnose(const Evidence& e) {
                               "acquires (AcquisitionMode=Continuous)"});
   }
   if (e.link_percent > comfortable_percent) {
-    findings.push_back({cat("the cameras of ", e.interface, " ask for ",
-                            std::llround(e.link_percent), " % of the link"),
-                        "lower AcquisitionFrameRate or the region, or give packetDelay as above"});
+    findings.push_back(
+        {cat("the cameras of ", e.interface, " ask for ",
+             base::clamped<std::int64_t>(std::round(e.link_percent)), " % of the link"),
+         "lower AcquisitionFrameRate or the region, or give packetDelay as above"});
   }
   if (e.counters.underrun > 0) {
     findings.push_back(

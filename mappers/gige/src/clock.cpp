@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/number.hpp"
+
 namespace gige {
 
 namespace {
@@ -67,13 +69,13 @@ void ClockMap::fit() {
     const double y = static_cast<double>(minus(bucket.offset_ns, base_offset));
     least = std::min(least, y - drift_ * static_cast<double>(minus(bucket.camera_ns, base_ns_)));
   }
-  offset_ = plus(base_offset, static_cast<std::int64_t>(std::floor(least)));
+  offset_ = plus(base_offset, base::clamped<std::int64_t>(std::floor(least)));
 }
 
 std::optional<std::int64_t> ClockMap::host_ns(std::int64_t camera_ns) const {
   if (buckets_.empty()) return std::nullopt;
   const double drifted = drift_ * static_cast<double>(minus(camera_ns, base_ns_));
-  return plus(plus(camera_ns, offset_), std::llround(drifted));
+  return plus(plus(camera_ns, offset_), base::clamped<std::int64_t>(std::round(drifted)));
 }
 
 std::int64_t ClockMap::offset_ns() const {

@@ -1,6 +1,8 @@
 // What the properties of a camera read: its features, and what the mapper knows of it.
+#include <cmath>
 #include <fstream>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "driver.hpp"
 #include "gige/bandwidth.hpp"
@@ -29,6 +31,7 @@ std::int64_t whole(std::uint64_t count) { return static_cast<std::int64_t>(count
 
 Result<Value> converted(const Value& value, dmi::Type type) {
   double number = 0;
+  std::int64_t whole = 0;
   switch (type) {
     case dmi::Type::float32:
     case dmi::Type::float64:
@@ -37,9 +40,9 @@ Result<Value> converted(const Value& value, dmi::Type type) {
     case dmi::Type::integer:
       if (std::holds_alternative<std::int64_t>(value)) return value;
       // 2^53: up to there a double is exact.
-      if (dmi::to_number(value, number) && number == static_cast<double>(std::int64_t(number)) &&
-          number <= 9007199254740992.0 && number >= -9007199254740992.0) {
-        return Value(static_cast<std::int64_t>(number));
+      if (dmi::to_number(value, number) && base::to_whole(number, whole) &&
+          std::abs(number) <= 9007199254740992.0) {
+        return Value(whole);
       }
       break;
     case dmi::Type::boolean:

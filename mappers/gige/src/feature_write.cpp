@@ -3,6 +3,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "feature_node.hpp"
 
@@ -84,11 +85,11 @@ Result<std::int64_t> whole_of(std::string_view name, const Value& value) {
   if (!std::isfinite(number) || number != std::floor(number)) {
     return Status(Code::invalid, cat(name, ": ", quoted(number), " is not whole"));
   }
-  // 2^63 is a double; its predecessors all fit.
-  if (number >= 9223372036854775808.0 || number < -9223372036854775808.0) {
+  std::int64_t whole = 0;
+  if (!base::to_whole(number, whole)) {
     return Status(Code::out_of_range, cat(name, ": ", quoted(number), " is beyond 64 bits"));
   }
-  return static_cast<std::int64_t>(number);
+  return whole;
 }
 
 Result<double> number_of(std::string_view name, const Value& value) {
@@ -186,7 +187,7 @@ Result<Value> write_enumeration(ArvGcEnumeration* node, std::string_view name, c
     std::string all;
     for (const std::string& each : entries.names) all += (all.empty() ? "" : ", ") + each;
     return Status(Code::invalid,
-                  cat(name, ": \"", dmi::to_text(value, dmi::Type::float64).substr(0, 40),
+                  cat(name, ": \"", base::cut(dmi::to_text(value, dmi::Type::float64), 40),
                       "\" is none of the camera's entries: ", all));
   }
   arv_gc_enumeration_set_string_value(node, entries.names[*entry].c_str(), error.out());

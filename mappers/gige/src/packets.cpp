@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "src/aravis.hpp"
 #include "src/gvcp.hpp"
@@ -42,7 +43,7 @@ Status settle_packet_delay(ArvDevice* device, const LinkSettings& link) {
   }
   const double ticks =
       static_cast<double>(*link.packet_delay_ns) * static_cast<double>(ticks_per_second) / 1e9;
-  arv_device_write_register(device, gvcp::reg::packet_delay, static_cast<guint32>(ticks + 0.5),
+  arv_device_write_register(device, gvcp::reg::packet_delay, base::clamped<guint32>(ticks + 0.5),
                             error.out());
   if (!error) return Status();
   return Status(error.code(),

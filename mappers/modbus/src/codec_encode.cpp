@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "codec_text.hpp"
 #include "dmi/json.hpp"
@@ -56,12 +57,10 @@ Result<std::int64_t> whole(const Place& place, const Value& value, int exponent)
   }
   const auto power = static_cast<double>(power_of_ten(exponent));
   const double rounded = std::round(exponent < 0 ? number * power : number / power);
-  // Compared as doubles first: a cast of what int64 cannot hold is undefined. 2^63 itself is out.
-  if (!(rounded >= static_cast<double>(span.low) && rounded <= static_cast<double>(span.high)) ||
-      rounded >= 9223372036854775808.0) {
+  if (!base::to_whole(rounded, raw) || raw < span.low || raw > span.high) {
     return does_not_fit(cat(number), place, exponent);
   }
-  return static_cast<std::int64_t>(rounded);
+  return raw;
 }
 
 Result<std::uint64_t> float_bits(const Place& place, const Value& value) {
@@ -133,13 +132,9 @@ Result<Written> one_value(const Place& place, const Value& value, int exponent) 
 
 Result<Value> value_of(const Json& element) {
   if (element.is_boolean()) return Value(element.get<bool>());
-  if (element.is_number_unsigned() &&
-      element.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) {
-    return Value(element.get<double>());
-  }
-  if (element.is_number_integer()) return Value(element.get<std::int64_t>());
+  if (std::int64_t whole = 0; dmi::to_int64(element, whole)) return Value(whole);
   if (element.is_number()) return Value(element.get<double>());
-  return Status(Code::invalid, cat(dmi::to_text(element).substr(0, 40), " is not a number"));
+  return Status(Code::invalid, cat(base::cut(dmi::to_text(element), 40), " is not a number"));
 }
 
 Result<Written> encode_array(const Place& place, const Value& value, int exponent) {
@@ -172,7 +167,7 @@ Result<Written> encode_label(const Place& place, const Value& value) {
   const auto found =
       text == nullptr ? labels.end() : std::ranges::find(labels, *text, &Label::text);
   if (found == labels.end()) {
-    return Status(Code::invalid, cat("\"", text == nullptr ? "" : text->substr(0, 40),
+    return Status(Code::invalid, cat("\"", text == nullptr ? "" : base::cut(*text, 40),
                                      "\" is none of ", list_of(labels)));
   }
   return one_value(place, Value(found->number), 0);

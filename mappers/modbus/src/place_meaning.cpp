@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "dmi/json.hpp"
 #include "number.hpp"
@@ -38,7 +39,7 @@ void parse_labels(PlaceReader& reader, const Place& place, Extra& extra) {
       reader.take(reader.config().object("labels"), dmi::Config(Json::object(), ""));
   const NumberSpan span = span_of(place);
   for (const auto& [key, value] : labels.json().items()) {
-    const std::string what = cat("labels.", key.substr(0, 40));
+    const std::string what = cat("labels.", base::cut(key, 40));
     std::int64_t number = 0;
     if (!base::parse_int(key, number)) {
       reader.wrong(what, "the key is not a whole number");
@@ -84,10 +85,8 @@ bool parse_raw(const Place& place, const Json& value, std::uint64_t& bits) {
   }
   if (!base::parse_int(text, number)) {
     // DMI carries numbers as float32, so 65535 may come as 65535.0.
-    if (!base::parse_double(text, real) || real != std::floor(real) || std::abs(real) > 9e15) {
-      return false;
-    }
-    number = static_cast<std::int64_t>(real);
+    if (!base::parse_double(text, real) || std::abs(real) > 9e15) return false;
+    if (!base::to_whole(real, number)) return false;
   }
   const NumberSpan span = span_of(place);
   if (number < span.low || number > span.high) return false;
@@ -119,7 +118,7 @@ void parse_not_available(PlaceReader& reader, const Place& place, Extra& extra) 
     } else if ((text || value.is_number()) && parse_raw(place, value, bits)) {
       extra.not_available.push_back(bits);
     } else {
-      reader.wrong(key, cat(dmi::to_text(value).substr(0, 40), " is not a number of ",
+      reader.wrong(key, cat(base::cut(dmi::to_text(value), 40), " is not a number of ",
                             kind_of(place), " (decimal, or its bits as \"0x…\"",
                             is_float(place.data) ? ", or \"NaN\")" : ")"));
     }

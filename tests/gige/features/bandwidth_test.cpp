@@ -36,6 +36,11 @@ TEST(Bandwidth, TheDelaySpreadsAFrameOverItsPeriodAndNotBeyond) {
   }
 }
 
+TEST(Bandwidth, HoweverRareFramesAreTheDelayIsOne) {
+  const Budget rare = budget({{"a", 1000, 1e-300, 1500}}, 1000);
+  EXPECT_EQ(rare.shares.front().delay_ns, INT64_MAX);
+}
+
 TEST(Bandwidth, WhatFitsBesideTheOthersFits) {
   const std::vector<Load> loads{{"a", 2'000'000, 20, 1500}, {"b", 300'000, 60, 9000}};
   const Budget both = budget(loads, 1000);

@@ -114,5 +114,19 @@ TEST(FeedVideo, RecordsTheNextFramesAsOneFile) {
   EXPECT_TRUE(feed->save_video(1, 1000).ok()) << "the one before is done";
 }
 
+TEST(FeedVideo, HoweverFewPicturesASecondTheFirstIsTakenAtOnce) {
+  TempFolder folder;
+  auto outlets = start_outlets("off");
+  OutletSettings settings;
+  settings.spool.folder = folder.path();
+  const auto feed = outlets->feed(device, settings);
+  Camera camera;
+  ASSERT_TRUE(feed->save_video(1, 1e-300).ok());
+  EXPECT_TRUE(wait_until([&] {
+    camera.take(*feed);
+    return feed->counters().saved == 1;
+  }));
+}
+
 }  // namespace
 }  // namespace gige
