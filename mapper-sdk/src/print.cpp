@@ -20,7 +20,7 @@ std::string shown_value(std::string text) {
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   }
-  return text.size() > most ? text.substr(0, most) + "…" : text;
+  return text.size() > most ? cat(base::cut(text, most), "…") : text;
 }
 
 std::string padded(const std::string& text, std::size_t width, bool left) {

@@ -18,7 +18,7 @@ dmi::TwinValue twin_value(const Point& point, const std::optional<dmi::Value>& v
   out.metadata.emplace("type", dmi::metadata_name(point.type));
   if (status.ok()) return out;
   out.metadata.emplace("status", base::name(status.code()));
-  out.metadata.emplace("reason", status.text().substr(0, max_reason_bytes));
+  out.metadata.emplace("reason", base::cut(status.text(), max_reason_bytes));
   return out;
 }
 

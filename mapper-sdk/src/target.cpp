@@ -37,7 +37,7 @@ void take_limits(const dmi::ModelProperty& model, const std::string& path, Point
       out = number;
     } else {
       mistakes.push_back(
-          invalid(cat(path, ".", key), cat('"', text.substr(0, 40), "\" is not a number")));
+          invalid(cat(path, ".", key), cat('"', base::cut(text, 40), "\" is not a number")));
     }
   };
   limit(model.minimum, "minimum", point.minimum);
@@ -55,9 +55,9 @@ void take_model(const dmi::ModelProperty& model, const std::string& path, Point&
   if (type) point.type = *type;
   if (model.access_mode != "ReadWrite" && model.access_mode != "ReadOnly" &&
       !model.access_mode.empty()) {
-    mistakes.push_back(
-        invalid(cat(path, ".accessMode"),
-                cat('"', model.access_mode.substr(0, 40), "\" is neither ReadWrite nor ReadOnly")));
+    mistakes.push_back(invalid(
+        cat(path, ".accessMode"),
+        cat('"', base::cut(model.access_mode, 40), "\" is neither ReadWrite nor ReadOnly")));
   }
   point.writable = model.access_mode == "ReadWrite";
   point.unit = model.unit;
@@ -218,7 +218,7 @@ Result<Target> make_target(const dmi::Device& device, const dmi::DeviceModel& mo
 Result<Target> make_address(const dmi::Device& device, std::string_view protocol) {
   if (device.protocol.protocol != protocol) {
     return invalid(device.id.to_string() + ".protocol.protocolName",
-                   cat('"', device.protocol.protocol.substr(0, 40), "\" is not this mapper's \"",
+                   cat('"', base::cut(device.protocol.protocol, 40), "\" is not this mapper's \"",
                        protocol, '"'));
   }
   return empty_target(device);

@@ -740,6 +740,23 @@ TEST(Session, SecondReadsComeWithinACycleAndAHalfJustAfterTheMachinesStart) {
   for (const auto& [name, device] : plant.devices) EXPECT_GE(device.count("read"), 2u) << name;
 }
 
+TEST(Session, ALongReasonIsCutBetweenCharacters) {
+  for (const char* shift : {"", "x"}) {
+    Plant plant;
+    std::string essay = shift;
+    for (int i = 0; i < 300; ++i) essay += "ä";
+    plant.device().fail("a", Status(Code::malformed, essay));
+    plant.fleet.put(model_of({"a"}));
+    plant.put(device_of("d", {"a"}));
+    plant.loop.advance(10ms);
+    const dmi::DeviceReport report = plant.session().full_report();
+    const std::string reason = report.twins.at(0).reported->metadata.at("reason");
+    EXPECT_TRUE(base::is_utf8(reason)) << reason;
+    EXPECT_GT(reason.size(), 508u);
+    EXPECT_LE(reason.size(), 512u);
+  }
+}
+
 TEST(Session, SkippedCyclesAreSummedUpForAllDevices) {
   Plant plant(250ms);
   plant.fleet.put(model_of({"a"}));

@@ -58,7 +58,7 @@ Status check_parameters(const Request& request) {
         key == "timeout") {  // kubectl's own
       continue;
     }
-    return Status(Code::invalid, cat(base::is_utf8(key) ? key.substr(0, 40) : "parameter",
+    return Status(Code::invalid, cat(base::is_utf8(key) ? base::cut(key, 40) : "parameter",
                                      ": not one of from, to, limit, order, continue"));
   }
   return Status();

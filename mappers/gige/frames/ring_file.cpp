@@ -47,7 +47,7 @@ Status check_name(const std::string& name) {
       std::all_of(name.begin(), name.end(), allowed)) {
     return {};
   }
-  return Status(Code::invalid, cat("frame ring \"", name.substr(0, max_name), "\": the name has ",
+  return Status(Code::invalid, cat("frame ring \"", base::cut(name, max_name), "\": the name has ",
                                    name.size(), " characters; 1 to ", max_name,
                                    " of a-z A-Z 0-9 . _ - are allowed, the first not a dot"));
 }

@@ -87,7 +87,7 @@ Status read_mqtt(const dmi::Config& config, MqttSettings& mqtt) {
                                      " is not of the form tcp://HOST:PORT"));
   }
   if (mqtt.topic.find_first_of("#+") != std::string::npos || mqtt.topic.size() > 65'535) {
-    return Status(Code::invalid, cat(config.path(), ".topic: ", mqtt.topic.substr(0, 100),
+    return Status(Code::invalid, cat(config.path(), ".topic: ", base::cut(mqtt.topic, 100),
                                      " is no topic to publish to (no # and +)"));
   }
   return Status();

@@ -84,12 +84,12 @@ void read_camera(const dmi::Config& config, Reader& reader, CameraQuery& camera)
   reader.text("deviceSN", camera.serial);
   reader.text("ip", camera.ip);
   if (!camera.ip.empty() && parse_ip(camera.ip) == 0) {
-    reader.wrong("ip", cat("\"", camera.ip.substr(0, 40), "\" is no IPv4 address"));
+    reader.wrong("ip", cat("\"", base::cut(camera.ip, 40), "\" is no IPv4 address"));
   }
   reader.text("mac", camera.mac);
   camera.mac = base::lower(camera.mac);
   if (!camera.mac.empty() && !is_mac(camera.mac)) {
-    reader.wrong("mac", cat("\"", camera.mac.substr(0, 40), "\" is not like 00:30:53:1a:2b:3c"));
+    reader.wrong("mac", cat("\"", base::cut(camera.mac, 40), "\" is not like 00:30:53:1a:2b:3c"));
   }
   reader.text("userName", camera.user_name);
   reader.text("interface", camera.interface);
@@ -137,7 +137,7 @@ std::vector<Status> read_all(const mapper::Target& target, Settings& settings) {
   const std::string& ring = settings.ring_name;
   if (ring.empty() || ring.size() > 200 || ring == "." || ring == ".." ||
       ring.find('/') != ring.npos) {
-    reader.wrong("ring", cat("\"", ring.substr(0, 40),
+    reader.wrong("ring", cat("\"", base::cut(ring, 40),
                              "\" is no name in /dev/shm: 1 to 200 characters, no /"));
   }
   Result<OutletSettings> outlets = parse_outlets(config);

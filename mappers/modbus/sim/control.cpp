@@ -76,7 +76,7 @@ Answer poke(Memory& memory, const Place& place, std::string_view body) {
     std::int64_t value = 0;
     const std::int64_t most = is_bits(place.table) ? 1 : 65535;
     if (!base::parse_int(line, value) || value < 0 || value > most) {
-      return {400, cat("\"", line.substr(0, 40), "\": expected 0..", most, "\n")};
+      return {400, cat("\"", base::cut(line, 40), "\": expected 0..", most, "\n")};
     }
     values.push_back(value);
   }

@@ -51,7 +51,7 @@ dmi::Value Device::pattern(const mapper::Point& point, const modbus::Place& plac
   if (point.type == dmi::Type::bytes) return dmi::Bytes(room, 0x5a);
   if (point.type == dmi::Type::string) {
     const bool labelled = place.extra != nullptr && !place.extra->labels.empty();
-    return labelled ? place.extra->labels.front().text : point.name.substr(0, room);
+    return labelled ? place.extra->labels.front().text : std::string(base::cut(point.name, room));
   }
   if (point.type == dmi::Type::boolean) return point.index % 2 == 0;
   const bool fraction = point.type != dmi::Type::integer;

@@ -32,7 +32,7 @@ std::string listed(std::span<const std::string_view> words) {
 }
 
 Status wrong(std::string_view word, std::string_view what) {
-  return Status(Code::invalid, cat("fault: \"", word.substr(0, 60), "\": ", what));
+  return Status(Code::invalid, cat("fault: \"", base::cut(word, 60), "\": ", what));
 }
 
 // Reads "key=value" words into a fault; the first error stands.

@@ -93,7 +93,7 @@ void parse_order(PlaceReader& reader, Place& place, Extra& extra) {
   const std::string_view natural = std::string_view("ABCDEFGH").substr(0, 2 * count);
   const std::string letters = reader.text("byteOrder");
   if (letters.size() != natural.size() || !parse_letters(letters, place.order)) {
-    reader.wrong("byteOrder", cat("\"", letters.substr(0, 40), "\" is no order of the bytes ",
+    reader.wrong("byteOrder", cat("\"", base::cut(letters, 40), "\" is no order of the bytes ",
                                   natural, " of ", name(place.data)));
   }
 }

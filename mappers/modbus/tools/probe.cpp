@@ -112,7 +112,7 @@ Status parse_plausible(const std::string& text, Plausible& plausible) {
   if (dots == text.npos || !base::parse_double(std::string_view(text).substr(0, dots), low) ||
       !base::parse_double(std::string_view(text).substr(dots + 2), high) || low > high) {
     return Status(base::Code::invalid,
-                  cat("--plausible: \"", text.substr(0, 40), "\" is not LOW..HIGH, as 20..30"));
+                  cat("--plausible: \"", base::cut(text, 40), "\" is not LOW..HIGH, as 20..30"));
   }
   plausible.low = low;
   plausible.high = high;

@@ -257,7 +257,7 @@ int scan_verb(int argc, char** argv) {
   if (!units) return usage(cat("--units: ", units.status().text()));
   for (const auto& [flag, text] : {std::pair{"--name", flags.name}, {"--namespace", flags.space}}) {
     if (sunspec::kubernetes_name(text) == text) continue;
-    return usage(cat(flag, ": \"", text.substr(0, 80),
+    return usage(cat(flag, ": \"", base::cut(text, 80),
                      "\" is no Kubernetes name (small letters, digits and -, at most 63)"));
   }
   return Scanner(flags, *endpoint, std::move(*units)).run();

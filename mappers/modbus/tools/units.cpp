@@ -22,7 +22,7 @@ Result<std::vector<std::uint8_t>> parse_units(std::string_view text) {
                       (dots == part.npos || base::parse_int(part.substr(dots + 2), last));
     if (dots == part.npos) last = first;
     if (!good || first < 0 || last > 255 || first > last) {
-      return Status(Code::invalid, cat('"', part.substr(0, 20),
+      return Status(Code::invalid, cat('"', base::cut(part, 20),
                                        "\" is no unit (0..255) and no range of them (1..247)"));
     }
     for (std::int64_t unit = first; unit <= last; ++unit) {

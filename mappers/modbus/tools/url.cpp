@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t max_host = 253;
 
 Status wrong(std::string_view url, std::string_view what) {
-  return Status(Code::invalid, cat('"', url.substr(0, 80), "\": ", what));
+  return Status(Code::invalid, cat('"', base::cut(url, 80), "\": ", what));
 }
 
 Result<Endpoint> parse_serial(std::string_view url, std::string_view rest) {
