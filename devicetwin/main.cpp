@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/build.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
@@ -52,7 +53,7 @@ struct Flags {
 };
 
 constexpr const char* footer = R"(
-Files below DIR: devicetwin.db (objects and twins), history.db, kubeconfig, token, ca.crt, server.crt, server.key, dmi.sock, mqtt/ (private broker).
+Files below DIR: devicetwin.db (objects and twins), history.db, kubeconfig, token, ca.crt, ca.key, server.crt, server.key, dmi.sock, mqtt/ (private broker).
 
   kubectl --kubeconfig DIR/kubeconfig get devices,devicemodels,devicestatuses -A
 
@@ -141,7 +142,7 @@ int parse(int argc, char** argv, Flags& flags) {
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
-  app.set_version_flag("--version", "devicetwin 0.1.0");
+  app.set_version_flag("--version", base::version_text("devicetwin"));
   app.footer(footer);
   try {
     app.parse(argc, argv);

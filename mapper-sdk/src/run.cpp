@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/build.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "bus.hpp"
@@ -59,7 +60,7 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, Flags&
   CLI::App app(cat("Mapper for ", protocol.name,
                    " devices: reads and writes them as Device objects say, over KubeEdge's DMI."));
   app.footer(cat(verbs_manual(protocol), "\n", manual));
-  app.set_version_flag("--version", cat(protocol.name, "-mapper ", protocol.version));
+  app.set_version_flag("--version", base::version_text(cat(protocol.name, "-mapper")));
   app.add_option("--config-file", flags.config_file,
                  "configuration (default: ./config.yaml if there is one)")
       ->type_name("FILE");

@@ -165,8 +165,8 @@ struct Option {
 
 // A protocol: give `open` or `open_async`, not both.
 struct Protocol {
-  std::string name;  // as in Device.spec.protocol.protocolName
-  std::string version = "v1.0.0";
+  std::string name;                // as in Device.spec.protocol.protocolName
+  std::string version = "v1.0.0";  // told to the edge core; --version tells this project's
 
   // Opens the device: parses protocol and visitors, connects. invalid, unsupported: the spec is
   // wrong, and no retry helps until it changes. Anything else is retried.

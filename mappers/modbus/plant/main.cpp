@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/build.hpp"
 #include "base/text.hpp"
 #include "plant/plant.hpp"
 #include "sim/server.hpp"
@@ -100,6 +101,7 @@ int main(int argc, char** argv) {
       "A simulated Modbus TCP plant: unit 1 boiler, 2 meter, 3 conveyor, 4 and up blocks of 1,000 "
       "changing registers. docs/modbus.md has the register map.",
       "modbus-plant");
+  app.set_version_flag("--version", base::version_text("modbus-plant"));
   std::string listen = "127.0.0.1:1502";
   app.add_option("--listen", listen, "ADDRESS:PORT; port 0 takes any free one and prints it")
       ->capture_default_str();

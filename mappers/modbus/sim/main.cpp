@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/build.hpp"
 #include "sim/program.hpp"
 
 namespace {
@@ -56,6 +57,7 @@ int serve(const modbus_sim::Options& options) {
 int main(int argc, char** argv) {
   modbus_sim::Options options;
   CLI::App app(about, "modbus-sim");
+  app.set_version_flag("--version", base::version_text("modbus-sim"));
   app.footer(more);
   app.add_option("DEVICE.yaml", options.files, "devices and their models, as for kubectl apply")
       ->required();

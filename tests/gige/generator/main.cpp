@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/build.hpp"
 #include "generator/camera.hpp"
 #include "generator/commands.hpp"
 
@@ -85,6 +86,7 @@ int main(int argc, char** argv) {
   CLI::App app{"A simulated GigE Vision camera, for tests and benchmarks: no device at all."};
   Arguments arguments;
   describe(app, arguments);
+  app.set_version_flag("--version", base::version_text("gige-generator"));
   CLI11_PARSE(app, argc, argv);
   if (!generator::parse_description(arguments.description, arguments.options.description)) {
     fail("--description: one of " + std::string(generator::description_words()));
