@@ -58,7 +58,12 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 Status write_file(const std::filesystem::path& path, std::string_view content, unsigned mode) {
   // One temporary name per process: two processes that write one file must not share it.
   const std::filesystem::path temporary = cat(path.string(), ".", ::getpid(), ".tmp");
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  // Never into a file that somebody else made: that one is of a dead process, or a trap.
+  constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+  int fd = ::open(temporary.c_str(), flags, mode);
+  if (fd < 0 && errno == EEXIST && ::unlink(temporary.c_str()) == 0) {
+    fd = ::open(temporary.c_str(), flags, mode);
+  }
   if (fd < 0) return os_error(temporary, "cannot create");
   const bool written = write_all(fd, content) && ::fchmod(fd, mode) == 0 && ::fsync(fd) == 0;
   const Status failed = written ? Status() : os_error(temporary, "cannot write");

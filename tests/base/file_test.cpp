@@ -32,6 +32,21 @@ TEST_F(File, FailedWriteLeavesTheOldContent) {
   EXPECT_EQ(*read_file(folder_ / "a"), "old");
 }
 
+// What lies under the temporary name is of a dead process with our pid, or put there to be followed.
+TEST_F(File, WritesThroughNoLinkAndOverNoLeftover) {
+  const auto path = folder_ / "token";
+  const auto temporary = folder_ / cat("token.", ::getpid(), ".tmp");
+  ASSERT_TRUE(write_file(folder_ / "victim", "old").ok());
+  std::filesystem::create_symlink(folder_ / "victim", temporary);
+  ASSERT_TRUE(write_file(path, "secret", 0600).ok());
+  EXPECT_EQ(*read_file(folder_ / "victim"), "old");
+  EXPECT_EQ(*read_file(path), "secret");
+  EXPECT_FALSE(std::filesystem::is_symlink(path));
+  std::filesystem::copy_file(folder_ / "victim", temporary);
+  ASSERT_TRUE(write_file(path, "another").ok());
+  EXPECT_EQ(*read_file(path), "another");
+}
+
 TEST_F(File, AbsentAndTooLongAreTold) {
   EXPECT_EQ(read_file(folder_ / "absent").status().code(), Code::not_found);
   ASSERT_TRUE(write_file(folder_ / "long", std::string(100, 'x')).ok());
