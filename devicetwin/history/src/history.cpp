@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "history_file.hpp"
+#include "horizon.hpp"
 #include "rules.hpp"
 
 namespace devicetwin {
@@ -52,23 +53,29 @@ struct History::Impl {
     std::size_t bytes = 0;
     bool empty() const { return gone.empty() && samples.empty(); }
   };
+  struct Period {
+    std::optional<std::int64_t> horizon_ms;  // up to when samples leave by age; nullopt: none does
+  };
 
   Core& core;
   base::Loop& loop;
   Settings settings;
   HistoryRules rules;
   base::Timer timer;
+  Horizon horizon;
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
 
   mutable std::mutex mutex;
   std::condition_variable wake;
-  Batch batch;                           // guarded by mutex
-  std::vector<Wait> waits;               // guarded by mutex
-  Clock::time_point due{};               // guarded by mutex: when batch is to be written
-  Counters counters;                     // guarded by mutex
-  bool stopping = false;                 // guarded by mutex
-  std::optional<std::int64_t> prune_ms;  // guarded by mutex: the time, when a period is over
-  std::uint64_t removed_by_files = 0;    // guarded by mutex
+  Batch batch;                   // guarded by mutex
+  std::vector<Wait> waits;       // guarded by mutex
+  Clock::time_point due{};       // guarded by mutex: when batch is to be written
+  Counters counters;             // guarded by mutex
+  bool stopping = false;         // guarded by mutex
+  std::optional<Period> period;  // guarded by mutex: one is over
+  // guarded by mutex: where the horizon begins, once the file was looked at
+  std::optional<std::int64_t> nothing_over_ms;
+  std::uint64_t removed_by_files = 0;  // guarded by mutex
 
   // Of the thread.
   std::unique_ptr<HistoryFile> file;
@@ -76,7 +83,7 @@ struct History::Impl {
   std::uint64_t removed_before = 0;                // by files that were open before
   bool failing = false;
   bool more_to_prune = false;
-  std::int64_t pruned_ms = 0;
+  std::optional<std::int64_t> pruned_ms;  // up to when
   Clock::time_point next_try{};
   base::Repeats repeats;
   std::thread writer;
@@ -97,10 +104,11 @@ struct History::Impl {
   Batch take();
   void put_back(Batch failed);
   bool ready(bool wanted);
+  Status begin_horizon(HistoryFile& opened);
   void failed(const Status& status);
   void write(std::unique_lock<std::mutex>& guard);
   void answer(std::vector<Wait> queries);
-  void prune(std::optional<std::int64_t> now_ms);
+  void prune(std::optional<Period> over);
   void tick();
   void count();
 };
@@ -135,7 +143,7 @@ void History::Impl::remove(const dmi::ObjectId& device) {
 }
 
 void History::Impl::wait(std::unique_lock<std::mutex>& guard) {
-  const auto urgent = [this] { return stopping || !waits.empty() || prune_ms; };
+  const auto urgent = [this] { return stopping || !waits.empty() || period; };
   if (more_to_prune && !failing) return;
   if (batch.empty()) {
     wake.wait(guard, [&] { return urgent() || !batch.empty(); });
@@ -186,6 +194,14 @@ void History::Impl::failed(const Status& status) {
   ++counters.failures;
 }
 
+Status History::Impl::begin_horizon(HistoryFile& opened) {
+  const auto begin = opened.nothing_over_ms();
+  if (!begin) return begin.status();
+  const std::lock_guard guard(mutex);
+  if (!nothing_over_ms) nothing_over_ms = *begin;
+  return Status();
+}
+
 // Whether the file is open. It is made when there is something to write (wanted).
 bool History::Impl::ready(bool wanted) {
   if (file) return true;
@@ -193,9 +209,8 @@ bool History::Impl::ready(bool wanted) {
   if (!wanted && !std::filesystem::exists(settings.file, error)) return false;
   if (Clock::now() < next_try) return false;
   auto opened = HistoryFile::open(settings.file, settings.quota_bytes);
-  const Status status = !opened   ? opened.status()
-                        : devices ? (*opened)->retain(*devices)
-                                  : Status();
+  Status status = !opened ? opened.status() : devices ? (*opened)->retain(*devices) : Status();
+  if (status.ok()) status = begin_horizon(*opened->get());
   if (!status.ok()) {
     if (opened) file = std::move(*opened);  // for failed()
     failed(status);
@@ -256,22 +271,25 @@ void History::Impl::answer(std::vector<Wait> queries) {
   }
 }
 
-// now_ms: the period is over; absent: go on with what was begun.
-void History::Impl::prune(std::optional<std::int64_t> now_ms) {
-  if (now_ms) pruned_ms = *now_ms;
-  if (!file || (!now_ms && !more_to_prune)) return;
+// over: a period is; absent: go on with what was begun.
+void History::Impl::prune(std::optional<Period> over) {
+  if (over) pruned_ms = over->horizon_ms;
+  if (!file || (!over && !more_to_prune)) return;
   const auto more = file->prune(pruned_ms);
   more_to_prune = more.ok() && *more;
   if (!more.ok()) return failed(more.status());
-  if (!now_ms) return;
+  if (!over) return;
   if (const Status status = file->sync(); !status.ok()) failed(status);
 }
 
-// On the loop, because time is the loop's.
+// On the loop, because time is the loop's, and not to be lent to a thread that waits for a disk.
 void History::Impl::tick() {
   {
     const std::lock_guard guard(mutex);
-    prune_ms = base::to_ms(loop.wall());
+    period.emplace();
+    if (nothing_over_ms) {
+      period->horizon_ms = horizon.move(loop.wall(), loop.now(), *nothing_over_ms);
+    }
     wake.notify_one();
   }
   timer.start(sync, [this] { tick(); });
@@ -287,15 +305,16 @@ void History::Impl::count() {
 void History::Impl::run() {
   ready(false);
   std::unique_lock guard(mutex);
+  if (!failing && !nothing_over_ms) nothing_over_ms = HistoryFile::never_ms;  // there is no file
   for (;;) {
     wait(guard);
     ++counters.turns;
     const bool last = stopping;
     auto queries = std::exchange(waits, {});
-    const auto now_ms = std::exchange(prune_ms, std::nullopt);
+    const auto over = std::exchange(period, std::nullopt);
     if (!failing || Clock::now() >= next_try || last) write(guard);
     guard.unlock();
-    prune(now_ms);
+    prune(over);
     answer(std::move(queries));
     guard.lock();
     count();
@@ -333,14 +352,15 @@ void History::changed(const Change& change) {
   if (change.what == Change::What::deleted || change.rows.empty()) return;
   const DeviceRules* rules = impl_->rules.of(change.id);
   if (rules == nullptr) return;
-  const std::int64_t now_ms = base::to_ms(impl_->loop.wall());
+  const base::Time wall = impl_->loop.wall();
+  const std::int64_t came_ms = base::believable(wall) ? base::to_ms(wall) : 0;
   for (const Change::Row& row : change.rows) {
     const dmi::HistoryRule& rule = rules->of(row.after.name);
     if (!rule.keeps() || !reported_changed(row)) continue;
     impl_->push({change.id,
                  row.after.name,
                  rule,
-                 {row.after.actual.time_ms, now_ms, row.after.actual.value, row.after.type,
+                 {row.after.actual.time_ms, came_ms, row.after.actual.value, row.after.type,
                   row.after.quality}});
   }
 }

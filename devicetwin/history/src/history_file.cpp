@@ -115,8 +115,8 @@ void HistoryFile::Impl::add(const NewSample& added) {
   put_sample.bind(8, sample.value);
   put_sample.exec();
   put_sample.reset();
-  target.oldest_ms =
-      target.count == 0 ? sample.came_ms : std::min(target.oldest_ms, sample.came_ms);
+  const std::int64_t came_ms = sample.came_ms == 0 ? never_ms : sample.came_ms;
+  target.oldest_ms = target.count == 0 ? came_ms : std::min(target.oldest_ms, came_ms);
   ++target.count;
   trim_count(key);
 }
@@ -141,28 +141,26 @@ void HistoryFile::Impl::trim_count(const HistoryKey& key) {
 int HistoryFile::Impl::trim_age(const HistoryKey& key, std::int64_t now_ms, int most) {
   HistorySeries& target = touch(key);
   const std::int64_t limit = now_ms - target.rule.age_ms;
-  std::int64_t first_kept = 0;
-  int gone = 0;
-  bool more = false;
+  std::int64_t last_over = 0;
+  int over = 0;
+  target.oldest_ms = never_ms;
   oldest.bind(1, target.id);
-  oldest.bind(2, most + 1);
+  oldest.bind(2, now_ms);
+  oldest.bind(3, most + 1);
   while (oldest.executeStep()) {
-    first_kept = oldest.getColumn(0).getInt64();
     target.oldest_ms = oldest.getColumn(1).getInt64();
-    more = target.oldest_ms >= limit || gone == most;
-    if (more) break;
-    ++gone;
+    if (target.oldest_ms >= limit || over++ == most) break;
+    last_over = oldest.getColumn(0).getInt64();
+    target.oldest_ms = never_ms;
   }
   oldest.reset();
-  if (!more) {  // all of it
-    forget(key);
-    return gone;
-  }
   delete_below.bind(1, target.id);
-  delete_below.bind(2, first_kept);
-  removed += static_cast<std::uint64_t>(delete_below.exec());
+  delete_below.bind(2, last_over + 1);
+  const int gone = delete_below.exec();
+  removed += static_cast<std::uint64_t>(gone);
   delete_below.reset();
   target.count -= gone;
+  if (target.count == 0) forget(key);
   return gone;
 }
 
@@ -175,6 +173,15 @@ std::uint64_t HistoryFile::Impl::used_bytes() {
     pages -= static_cast<std::uint64_t>(free_count.getColumn(0).getInt64());
   free_count.reset();
   return pages * sqlite_page_bytes;
+}
+
+std::int64_t HistoryFile::Impl::first_arrival(const HistorySeries& of) {
+  oldest.bind(1, of.id);
+  oldest.bind(2, never_ms);
+  oldest.bind(3, 1);
+  const std::int64_t came_ms = oldest.executeStep() ? oldest.getColumn(1).getInt64() : never_ms;
+  oldest.reset();
+  return came_ms;
 }
 
 // The oldest of all series, a step of everything that came.
@@ -250,22 +257,38 @@ Status HistoryFile::retain(const std::set<dmi::ObjectId>& devices) {
   return gone.empty() ? Status() : write(gone, {});
 }
 
-Result<bool> HistoryFile::prune(std::int64_t now_ms) {
+Result<std::int64_t> HistoryFile::nothing_over_ms() {
+  std::int64_t least = never_ms;
+  try {
+    for (auto& [key, series] : impl_->series) {
+      if (series.oldest_ms == 0) series.oldest_ms = impl_->first_arrival(series);
+      if (series.oldest_ms != never_ms) {
+        least = std::min(least, series.oldest_ms + series.rule.age_ms);
+      }
+    }
+  } catch (const SQLite::Exception& error) {
+    impl_->oldest.tryReset();
+    return sqlite_failed(impl_->file, error);
+  }
+  return least;
+}
+
+Result<bool> HistoryFile::prune(std::optional<std::int64_t> now_ms) {
   std::vector<HistoryKey> over;
   for (const auto& [key, series] : impl_->series) {
-    if (series.oldest_ms < now_ms - series.rule.age_ms) over.push_back(key);
+    if (now_ms && series.oldest_ms < *now_ms - series.rule.age_ms) over.push_back(key);
   }
   int left = prune_step;
   Status status;
   if (!over.empty()) {
     status = impl_->transact([&] {
       for (const HistoryKey& key : over) {
-        if (left > 0) left -= impl_->trim_age(key, now_ms, left);
+        if (left > 0) left -= impl_->trim_age(key, *now_ms, left);
       }
     });
   }
   if (!status.ok()) return status;
-  if (left == 0) return true;
+  if (left <= 0) return true;
   bool above = false;
   status = impl_->transact([&] {
     above = impl_->used_bytes() > impl_->quota_bytes && !impl_->series.empty();

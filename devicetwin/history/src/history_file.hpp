@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -31,6 +33,7 @@ class HistoryFile {
   static constexpr int schema_version = 1;
   // Samples that leave the file in one transaction, so that a query waits for no more.
   static constexpr int prune_step = 4096;
+  static constexpr std::int64_t never_ms = std::numeric_limits<std::int64_t>::max();
 
   // A damaged file is moved aside as FILE.damaged-SECONDS, said loudly, and an empty one takes its
   // place. unsupported: a newer schema; unavailable: anything else.
@@ -43,8 +46,12 @@ class HistoryFile {
   base::Status write(const std::set<dmi::ObjectId>& gone, const std::deque<NewSample>& samples);
   // Forgets devices that keep() does not name.
   base::Status retain(const std::set<dmi::ObjectId>& devices);
-  // Removes what is over age or quota, in steps. true: there is more to remove.
-  base::Result<bool> prune(std::int64_t now_ms);
+  // The latest time at which no sample is over its age; never_ms: there is none that could be.
+  base::Result<std::int64_t> nothing_over_ms();
+  // Removes what is over age at now_ms (nullopt: nothing is) or over quota, in steps. true: there
+  // is more to remove. A sample whose time of arrival nobody knew (0), or that lies ahead, goes
+  // with the first one after it that is over age.
+  base::Result<bool> prune(std::optional<std::int64_t> now_ms);
   // Brings what is written to safety from a loss of power.
   base::Status sync();
 

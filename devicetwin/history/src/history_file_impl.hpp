@@ -21,7 +21,8 @@ struct HistorySeries {
   std::int64_t id = 0;
   dmi::HistoryRule rule;
   std::int64_t count = 0;
-  // No sample came before: what went since does not move it, the next look does.
+  // No sample came before, of those whose arrival is known: what went since does not move it, the
+  // next look does. 0: not looked at since open().
   std::int64_t oldest_ms = 0;
 };
 
@@ -52,7 +53,9 @@ struct HistoryFile::Impl {
         delete_below(db, "DELETE FROM samples WHERE series=? AND sequence<?"),
         page_count(db, "PRAGMA page_count"),
         free_count(db, "PRAGMA freelist_count"),
-        oldest(db, "SELECT sequence,came_ms FROM samples WHERE series=? ORDER BY sequence LIMIT ?"),
+        oldest(db,
+               "SELECT sequence,came_ms FROM samples WHERE series=? AND came_ms>0 AND came_ms<=? "
+               "ORDER BY sequence LIMIT ?"),
         cut(db, "SELECT sequence FROM samples WHERE series=? ORDER BY sequence LIMIT 1 OFFSET ?"),
         read_up(db, read_sql("(time_ms,sequence)>(?5,?6)", "")),
         read_down(db, read_sql("(time_ms,sequence)<(?5,?6)", " DESC")) {}
@@ -60,7 +63,7 @@ struct HistoryFile::Impl {
   static std::string read_sql(const char* after, const char* order) {
     return base::cat(
         "SELECT sequence,time_ms,came_ms,type,quality,quality_text,value FROM samples WHERE "
-        "series=?1 AND time_ms>=?2 AND time_ms<=?3 AND came_ms>=?4 AND ",
+        "series=?1 AND time_ms>=?2 AND time_ms<=?3 AND (came_ms>=?4 OR came_ms=0) AND ",
         after, " ORDER BY time_ms", order, ",sequence", order, " LIMIT ?7");
   }
 
@@ -71,6 +74,7 @@ struct HistoryFile::Impl {
   void forget(const dmi::ObjectId& device);
   void trim_count(const HistoryKey& key);
   int trim_age(const HistoryKey& key, std::int64_t now_ms, int most);
+  std::int64_t first_arrival(const HistorySeries& of);
   void trim_quota();
   std::uint64_t used_bytes();
   HistoryPage read(const HistorySeries& series, const HistoryQuery& query,

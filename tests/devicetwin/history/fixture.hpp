@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/build.hpp"
 #include "devicetwin/core/fixture.hpp"
 #include "devicetwin/history.hpp"
 #include "support/process.hpp"
@@ -96,12 +97,13 @@ class HistoryTest : public ::testing::Test {
   bool counted(Condition condition) {
     return wait_until([&] { return condition(history_->counters()); });
   }
+  void set_clock(base::Time wall) { loop_.jump(wall - loop_.wall()); }
   std::int64_t now_ms() const { return base::to_ms(loop_.wall()); }
 
   const ObjectId boiler_{"default", "boiler"};
   test_support::TempFolder folder_;
   History::Settings settings_;
-  base::ManualLoop loop_;
+  base::ManualLoop loop_{base::build().date + std::chrono::days(1)};
   MemoryJournal journal_{loop_};
   std::unique_ptr<History> history_;  // outlives the core's last verb
   std::unique_ptr<Core> core_;

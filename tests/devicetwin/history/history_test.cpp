@@ -123,6 +123,79 @@ TEST_F(HistoryTest, AClockThatJumpsBackLosesNothingAndKeepsTheOrderOfRetention) 
   EXPECT_EQ(values(), (Values{"3", "4", "2"})) << "what came first went, not what looks oldest";
 }
 
+TEST_F(HistoryTest, ACalendarOf1970PrunesNothing) {
+  make({{"historyAge", "1h"}});
+  report("1", 1000);
+  set_clock(base::from_ms(20'000));
+  report("2", 2000);
+  loop_.advance(hours(5));
+  EXPECT_EQ(values(), (Values{"1", "2"}));
+  EXPECT_EQ(history_->counters().removed, 0U);
+}
+
+// Nobody knows when they came; the first later one that is over age says that they are, too.
+TEST_F(HistoryTest, WhatCameIn1970IsKeptWhenTheClockIsSetAndGoesWithWhatCameAfterIt) {
+  make({{"historyAge", "1h"}});
+  const base::Time right = loop_.wall();
+  set_clock(base::from_ms(20'000));
+  report("1", 1000);
+  set_clock(right);
+  const auto page = ask();
+  ASSERT_EQ(page.value().samples.size(), 1U);
+  EXPECT_EQ(page->samples.front().came_ms, 0);
+  loop_.advance(hours(5));
+  EXPECT_EQ(values(), Values{"1"});
+  report("2", 2000);
+  start();
+  loop_.advance(minutes(30));
+  EXPECT_EQ(values(), (Values{"1", "2"}));
+  loop_.advance(hours(5));
+  EXPECT_TRUE(counted([](const auto& c) { return c.removed == 2 && c.series == 0; }));
+}
+
+TEST_F(HistoryTest, AMinuteOf2099WipesNothing) {
+  make({{"historyAge", "24h"}});
+  EXPECT_EQ(values(), Values());  // its thread has looked at the file, or there is none
+  Values sent;
+  for (int i = 0; i < 100; ++i) {
+    report(cat(i), i);
+    sent.push_back(cat(i));
+    loop_.advance(minutes(10));
+  }
+  const base::Time right = loop_.wall();
+  set_clock(base::from_ms(4'070'908'800'000));
+  loop_.advance(minutes(1));
+  EXPECT_EQ(values(), Values()) << "reading goes by the calendar";
+  set_clock(right);
+  loop_.advance(seconds(10));
+  EXPECT_EQ(values(), sent);
+  EXPECT_EQ(history_->counters().removed, 0U);
+}
+
+TEST_F(HistoryTest, WhatCameIn2099DoesNotKeepWhatCameAfterIt) {
+  make({{"historyAge", "1h"}});
+  const base::Time right = loop_.wall();
+  report("1", 1);
+  set_clock(base::from_ms(4'070'908'800'000));
+  report("2", 2);
+  set_clock(right);
+  report("3", 3);
+  EXPECT_EQ(values(), (Values{"1", "2", "3"}));
+  loop_.advance(hours(2));
+  EXPECT_TRUE(counted([](const auto& c) { return c.removed == 3 && c.series == 0; }));
+}
+
+TEST_F(HistoryTest, ANodeThatWasOffForAMonthIsLevelAfterHalfADay) {
+  make({{"historyAge", "1h"}});
+  report("1");
+  stop();
+  loop_.jump(hours(30 * 24));
+  start();
+  EXPECT_EQ(values(), Values()) << "never answered";
+  loop_.advance(hours(12));
+  EXPECT_TRUE(counted([](const auto& c) { return c.removed == 1; }));
+}
+
 TEST_F(HistoryTest, PagesJoinWithoutOverlapOverEqualTimesInBothOrders) {
   make(day);
   Values sent;

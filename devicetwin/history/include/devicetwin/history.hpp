@@ -11,8 +11,14 @@
 //   dropped is counted, and twins go on as ever. A damaged file is moved aside.
 // - Deleting a device deletes its history, also when the process dies in between. A property that
 //   asks no more keeps what it has, by the rule it had.
-// - Retention and the order of arrival do not depend on the clock; ages do: a clock that jumps back
-//   keeps samples longer, one that jumps forward ages them at once.
+// - Retention by count and bytes, and the order of arrival, do not depend on the clock. Ages do,
+// and
+//   a wrong clock takes little: nothing at all while it shows a time before the commit's date, and
+//   an hour of the past for each minute that it is ahead (src/horizon.hpp). One that jumps back
+//   keeps samples longer.
+// - A sample that came while the clock was not to be believed has came_ms 0, and goes with the
+// first
+//   one after it that is over age; as does one that came when the clock was ahead.
 #pragma once
 
 #include <chrono>
