@@ -31,7 +31,7 @@ struct Hub {
         retry(loop.io()) {}
 
   IoLoop& loop;
-  const Options options;
+  const Options options;  // but for the certificate, which may be another one since
   Server::Handler handler;
   std::optional<ssl::context> tls;
   tcp::acceptor acceptor;

@@ -1,6 +1,8 @@
 // Listening, certificates, and who is let in.
 #include "base/http.hpp"
 
+#include <cassert>
+
 #include "base/text.hpp"
 #include "connection.hpp"
 #include "hub.hpp"
@@ -37,20 +39,21 @@ void accept_next(const std::shared_ptr<Hub>& hub) {
   });
 }
 
-Status use_certificate(Hub& hub) {
-  const Options& options = hub.options;
-  if (options.certificate_pem.empty() && options.key_pem.empty()) return Status();
-  hub.tls.emplace(ssl::context::tls_server);
+// A context of its own for each certificate: a client that resumes a session of the old one would
+// never see the new. Connections hold what they need of theirs by OpenSSL's own count.
+Status load_certificate(Hub& hub, const std::string& certificate_pem, const std::string& key_pem) {
+  ssl::context tls(ssl::context::tls_server);
   Error error;
-  hub.tls->set_options(ssl::context::default_workarounds | ssl::context::no_sslv3 |
-                           ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1,
-                       error);
+  tls.set_options(ssl::context::default_workarounds | ssl::context::no_sslv3 |
+                      ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1,
+                  error);
   // Idle watchers are many: OpenSSL gives back its 34 KiB of buffers while a connection is quiet.
-  SSL_CTX_set_mode(hub.tls->native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  hub.tls->use_certificate_chain(asio::buffer(options.certificate_pem), error);
+  SSL_CTX_set_mode(tls.native_handle(), SSL_MODE_RELEASE_BUFFERS);
+  tls.use_certificate_chain(asio::buffer(certificate_pem), error);
   if (error) return Status(Code::invalid, cat("http: the certificate: ", error.message()));
-  hub.tls->use_private_key(asio::buffer(options.key_pem), ssl::context::pem, error);
+  tls.use_private_key(asio::buffer(key_pem), ssl::context::pem, error);
   if (error) return Status(Code::invalid, cat("http: the certificate's key: ", error.message()));
+  hub.tls = std::move(tls);
   return Status();
 }
 
@@ -87,6 +90,10 @@ class ServerImpl final : public Server {
 
   std::uint16_t port() const override { return port_; }
   std::size_t connections() const override { return hub_->connections.size(); }
+  Status use_certificate(const std::string& certificate_pem, const std::string& key_pem) override {
+    assert(hub_->tls);
+    return load_certificate(*hub_, certificate_pem, key_pem);
+  }
 
  private:
   std::shared_ptr<Hub> hub_;
@@ -97,7 +104,11 @@ class ServerImpl final : public Server {
 
 Result<std::unique_ptr<Server>> Server::listen(IoLoop& loop, Options options, Handler handler) {
   const auto hub = std::make_shared<Hub>(loop, std::move(options), std::move(handler));
-  if (Status status = use_certificate(*hub); !status.ok()) return status;
+  const std::string& certificate = hub->options.certificate_pem;
+  const std::string& key = hub->options.key_pem;
+  if (!certificate.empty() || !key.empty()) {
+    if (Status status = load_certificate(*hub, certificate, key); !status.ok()) return status;
+  }
   if (Status status = open(*hub); !status.ok()) return status;
   accept_next(hub);
   return std::unique_ptr<Server>(std::make_unique<ServerImpl>(hub));

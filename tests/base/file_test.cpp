@@ -32,7 +32,8 @@ TEST_F(File, FailedWriteLeavesTheOldContent) {
   EXPECT_EQ(*read_file(folder_ / "a"), "old");
 }
 
-// What lies under the temporary name is of a dead process with our pid, or put there to be followed.
+// What lies under the temporary name is of a dead process with our pid, or put there to be
+// followed.
 TEST_F(File, WritesThroughNoLinkAndOverNoLeftover) {
   const auto path = folder_ / "token";
   const auto temporary = folder_ / cat("token.", ::getpid(), ".tmp");

@@ -44,6 +44,17 @@ class Client {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
   }
+  // The serial number of the certificate that the server showed.
+  std::string serial() const {
+    X509* certificate = SSL_get1_peer_certificate(ssl_);
+    BIGNUM* number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr);
+    char* const hex = BN_bn2hex(number);
+    std::string text = hex;
+    OPENSSL_free(hex);
+    BN_free(number);
+    X509_free(certificate);
+    return text;
+  }
   void stop_sending() { ::shutdown(fd_, SHUT_WR); }
 
   bool send(std::string_view text) {

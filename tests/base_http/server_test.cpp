@@ -148,6 +148,16 @@ TEST_F(ServerTest, SpeaksTls) {
   EXPECT_EQ(plain.get("/echo").find("200"), std::string::npos);
 }
 
+TEST_F(ServerTest, ACertificateThatCannotBeUsedLeavesTheOldOne) {
+  start_with_tls();
+  on_loop([&] {
+    const std::string good = read_file(TEST_DATA "/http/server.crt").value();
+    EXPECT_EQ(server_->use_certificate("none", "none").code(), Code::invalid);
+    EXPECT_EQ(server_->use_certificate(good, "none").code(), Code::invalid);
+  });
+  EXPECT_TRUE(Client(port_, tls_).connected());
+}
+
 TEST_F(ServerTest, InvitesTheBodyOfAClientThatAsksFirst) {
   start();
   Client client(port_);

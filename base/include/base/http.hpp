@@ -80,6 +80,10 @@ class Server {
   virtual ~Server() = default;  // closes the listener and every connection
   virtual std::uint16_t port() const = 0;
   virtual std::size_t connections() const = 0;
+  // What new connections are shown from now on; open ones keep theirs. Of a server with TLS.
+  // invalid: it cannot be used, and the old one stays.
+  virtual Status use_certificate(const std::string& certificate_pem,
+                                 const std::string& key_pem) = 0;
 };
 
 }  // namespace base::http

@@ -48,6 +48,7 @@ struct KubeApi::Impl {
       : core(the_core),
         settings(std::move(the_settings)),
         identity(std::move(the_identity)),
+        timer(loop),
         watches(core, loop),
         verbs(core, watches) {}
 
@@ -55,10 +56,12 @@ struct KubeApi::Impl {
   // What needs no token: it tells nothing of the devices.
   bool handle_public(const Request& request, const ResponsePtr& response);
   bool handle_route(const Request& request, const ResponsePtr& response);
+  void renew();
 
   Core& core;
   Settings settings;
   kube::Identity identity;
+  base::Timer timer;
   kube::Watches watches;
   kube::Verbs verbs;
   std::unique_ptr<Server> server;  // last: gone before what its handler uses
@@ -114,19 +117,32 @@ void KubeApi::Impl::handle(const Request& request, const ResponsePtr& response) 
   send(response, kube::unknown_path());
 }
 
+// A certificate that is due and cannot be had is said once an hour, until somebody comes.
+void KubeApi::Impl::renew() {
+  auto renewed = kube::renew(settings.folder, settings.address, identity, settings.wall());
+  Status status = renewed.status();
+  if (renewed && *renewed) {
+    status = server->use_certificate((*renewed)->certificate_pem, (*renewed)->key_pem);
+    if (status.ok()) identity.server = std::move(**renewed);
+  }
+  if (!status.ok()) base::log_error(cat("kubeapi: ", status.text()));
+  timer.start(status.ok() ? settings.look : 60 * settings.look, [this] { renew(); });
+}
+
 KubeApi::KubeApi(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 KubeApi::~KubeApi() = default;
 
 Result<std::unique_ptr<KubeApi>> KubeApi::listen(Core& core, base::IoLoop& loop,
                                                  Settings settings) {
-  auto identity = kube::load_identity(settings.folder, settings.address, loop.wall());
+  if (!settings.wall) settings.wall = [&loop] { return loop.wall(); };
+  auto identity = kube::load_identity(settings.folder, settings.address, settings.wall());
   if (!identity) return identity.status();
 
   base::http::Options options;
   options.address = settings.address;
   options.port = settings.port;
-  options.certificate_pem = identity->certificate_pem;
-  options.key_pem = identity->key_pem;
+  options.certificate_pem = identity->server.certificate_pem;
+  options.key_pem = identity->server.key_pem;
   options.max_body_bytes = kube::max_object_bytes;
   options.max_backlog_bytes = max_backlog_bytes;
 
@@ -143,6 +159,7 @@ Result<std::unique_ptr<KubeApi>> KubeApi::listen(Core& core, base::IoLoop& loop,
   base::log_info(cat("kubeapi: https://", impl->settings.address, ':', impl->server->port(),
                      ", kubeconfig ", (impl->settings.folder / "kubeconfig").string()));
 
+  impl->timer.start(impl->settings.look, [raw = impl.get()] { raw->renew(); });
   std::unique_ptr<KubeApi> api(new KubeApi(std::move(impl)));
   core.add_outlet(*api);
   return api;

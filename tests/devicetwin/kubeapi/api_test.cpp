@@ -1,12 +1,14 @@
 // The endpoint as a whole, over TLS, without kubectl.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "base_http/client.hpp"
+#include "certificates.hpp"
 #include "devicetwin/kube_api.hpp"
 #include "support.hpp"
 
@@ -27,6 +29,8 @@ class KubeApiTest : public testing::Test {
     KubeApi::Settings settings;
     settings.folder = folder_;
     settings.ready = [this] { return ready_; };
+    settings.wall = [this] { return wall_.load(); };
+    settings.look = std::chrono::milliseconds(5);
     auto api = KubeApi::listen(core_, loop_, settings);
     ASSERT_TRUE(api.ok()) << api.status().to_string();
     api_ = std::move(*api);
@@ -77,6 +81,7 @@ class KubeApiTest : public testing::Test {
   std::string token_;
   SSL_CTX* tls_ = nullptr;
   base::Status ready_;
+  std::atomic<base::Time> wall_ = std::chrono::system_clock::now();
 };
 
 TEST_F(KubeApiTest, OnlyHealthAndVersionNeedNoToken) {
@@ -158,6 +163,58 @@ TEST_F(KubeApiTest, ASecondOneOnTheSamePortSaysSo) {
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().code(), base::Code::conflict);
   EXPECT_THAT(second.status().text(), HasSubstr(cat(port_)));
+}
+
+// The client verifies with ca.crt as it was at the first start.
+TEST_F(KubeApiTest, RenewsItsCertificateUnderTheSameAuthorityWhileItRuns) {
+  const std::string kubeconfig = base::read_file(folder_ / "kubeconfig").value();
+  Client before(port_, tls_);
+  ASSERT_TRUE(before.connected());
+  const std::string first = before.serial();
+  wall_ = base::Time{};
+  wall_ = std::chrono::system_clock::now() + kube::server_life - std::chrono::weeks(1);
+  std::string second;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (std::chrono::steady_clock::now() < end) {
+    Client client(port_, tls_);
+    ASSERT_TRUE(client.connected()) << "each of them is trusted";
+    second = client.serial();
+    if (second != first) break;
+  }
+  EXPECT_NE(second, first);
+  EXPECT_THAT(before.get("/healthz"), StartsWith("HTTP/1.1 200 ")) << "open connections stay";
+  EXPECT_EQ(base::read_file(folder_ / "kubeconfig").value(), kubeconfig);
+  // Nothing more is due.
+  Client after(port_, tls_);
+  EXPECT_EQ(after.serial(), second);
+}
+
+TEST_F(KubeApiTest, ADaemonThatStartedIn1970IsTrustedAfterTheClockWasSet) {
+  on_loop([&] { api_.reset(); });
+  for (const char* file : {"ca.key", "ca.crt", "server.key", "server.crt", "kubeconfig"}) {
+    std::filesystem::remove(folder_ / file);
+  }
+  KubeApi::Settings settings;
+  settings.folder = folder_;
+  wall_ = base::Time(std::chrono::seconds(20));
+  settings.wall = [this] { return wall_.load(); };
+  settings.look = std::chrono::milliseconds(5);
+  std::unique_ptr<KubeApi> api;
+  on_loop([&] { api = std::move(*KubeApi::listen(core_, loop_, settings)); });
+  SSL_CTX_load_verify_locations(tls_, (folder_ / "ca.crt").c_str(), nullptr);
+  std::string serial;
+  {
+    Client early(api->port(), tls_);
+    ASSERT_TRUE(early.connected());
+    serial = early.serial();
+  }
+  wall_ = std::chrono::system_clock::now();
+  on_loop([&] { api.reset(); });
+  on_loop([&] { api = std::move(*KubeApi::listen(core_, loop_, settings)); });
+  Client late(api->port(), tls_);
+  EXPECT_TRUE(late.connected());
+  EXPECT_EQ(late.serial(), serial);
+  on_loop([&] { api.reset(); });
 }
 
 }  // namespace

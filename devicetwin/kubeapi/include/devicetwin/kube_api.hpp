@@ -30,9 +30,13 @@ class KubeApi : public Outlet {
   struct Settings {
     std::string address = "127.0.0.1";  // an IP address; 0.0.0.0 and :: are every one
     std::uint16_t port = 0;             // 0: any free one
-    // Gets ca.crt, server.crt, server.key, token and kubeconfig; created when absent. What is
-    // there is used again, so that a copied kubeconfig outlives a restart.
+    // Gets ca.crt, ca.key, server.crt, server.key, token and kubeconfig; created when absent. What
+    // is there is used again, so that a copied kubeconfig outlives a restart, and the server's
+    // certificate is made anew under the same authority, while running, weeks before its end.
     std::filesystem::path folder;
+    // The calendar that certificates go by, and how often it is looked at; absent: the loop's.
+    std::function<base::Time()> wall = {};
+    base::Duration look = std::chrono::minutes(1);
     // What /readyz says; absent: always ready. Its text stands in the answer.
     std::function<base::Status()> ready;
     std::vector<Route> routes = {};
