@@ -123,12 +123,15 @@ void Spool::count() {
     if (!each->is_regular_file(ignored) || each->is_symlink(ignored)) continue;
     if (is_spool_name(prefix_, name)) {
       const std::uint64_t size = each->file_size(ignored);
-      if (!ignored) bytes_ += files_.emplace(name, size).first->second;
+      if (ignored) continue;
+      files_.emplace_back(name, size);
+      bytes_ += size;
     } else if (name.starts_with(hidden) && name.find(temporary_end) != name.npos &&
                each->last_write_time(ignored) < old) {
       fs::remove(each->path(), ignored);
     }
   }
+  std::sort(files_.begin(), files_.end());
 }
 
 Result<fs::path> Spool::temporary() {
@@ -149,16 +152,16 @@ Status Spool::make_room(std::uint64_t size) {
   }
   while (!files_.empty() &&
          (files_.size() >= settings_.max_files || bytes_ + size > settings_.max_bytes)) {
-    const auto oldest = files_.begin();
+    const auto& [name, bytes] = files_.front();
     std::error_code error;
     // A file that somebody took away already is no error: remove() says false then.
-    fs::remove(fs::path(settings_.folder) / oldest->first, error);
+    fs::remove(fs::path(settings_.folder) / name, error);
     if (error) {
-      return Status(Code::unavailable, cat(settings_.folder, '/', oldest->first,
-                                           ": cannot remove: ", error.message()));
+      return Status(Code::unavailable,
+                    cat(settings_.folder, '/', name, ": cannot remove: ", error.message()));
     }
-    bytes_ -= oldest->second;
-    files_.erase(oldest);
+    bytes_ -= bytes;
+    files_.pop_front();
   }
   return Status();
 }
@@ -187,7 +190,7 @@ Status Spool::keep(const fs::path& written, const FrameInfo& first, std::string_
     const fs::path path = fs::path(settings_.folder) / name;
     errno = rename_new(written, path);
     if (errno == 0) {
-      files_[name] = size;
+      files_.emplace_back(name, size);
       bytes_ += size;
       return Status();
     }

@@ -3,15 +3,18 @@
 //
 // DEVICE-20261123T033111.123Z-SEQUENCE.EXTENSION, where DEVICE is NAMESPACE_NAME ("_" is in no
 // Kubernetes name) and the time is the frame's arrival in UTC. Sorted by name they are sorted by
-// time. Two processes that save the same frame of the same device get names of their own: the
+// time, as far as the calendar was right; what goes first is what was saved first by this process,
+// and before that what it found, by name: pictures taken in 1970 do not go before those of
+// yesterday. Two processes that save the same frame of the same device get names of their own: the
 // second one ends in ".2". Files of other names in the folder are nobody's here: never counted,
 // never removed.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
-#include <map>
 #include <string>
+#include <utility>
 
 #include "gige/outlets.hpp"
 
@@ -41,7 +44,7 @@ class Spool {
 
   const std::string prefix_;  // "NAMESPACE_NAME-"
   const SpoolSettings settings_;
-  std::map<std::string, std::uint64_t> files_;  // name → bytes; the first is the oldest
+  std::deque<std::pair<std::string, std::uint64_t>> files_;  // name, bytes; the oldest first
   std::uint64_t bytes_ = 0;
   std::uint64_t written_ = 0;  // of temporary()
 };

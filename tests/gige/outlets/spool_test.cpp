@@ -71,6 +71,21 @@ TEST(Spool, NeverHoldsMoreThanItsLimitsAndKeepsTheNewest) {
   }
 }
 
+TEST(Spool, PicturesOf1970DoNotGoBeforeThoseOfYesterday) {
+  TempFolder folder;
+  const SpoolSettings settings{.folder = folder.path(), .max_files = 2};
+  ASSERT_TRUE(Spool(device, settings).save(image_of(1, 10)).ok());
+  Spool spool(device, settings);
+  for (std::uint64_t sequence : {2, 3}) {
+    Image image = image_of(sequence, 10);
+    image.info.arrived_ns = static_cast<std::int64_t>(sequence) * 1'000'000'000;
+    ASSERT_TRUE(spool.save(image).ok());
+  }
+  EXPECT_EQ(names_in(folder.path()),
+            (std::set<std::string>{"default_cam-19700101T000002.000Z-2.jpg",
+                                   "default_cam-19700101T000003.000Z-3.jpg"}));
+}
+
 TEST(Spool, CountsWhatIsThereAtStart) {
   TempFolder folder;
   const SpoolSettings settings{.folder = folder.path(), .max_files = 3};
