@@ -4,8 +4,9 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <ctime>
+#include <chrono>
 
+#include "base/build.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "ceilings.hpp"
@@ -170,11 +171,12 @@ void QueueFile::Impl::load_lane(const std::string& name, bool fresh, bool damage
 }
 
 // The file is new. Numbers below the ceiling may have been given by one that is gone; where the
-// ceiling is lost as well, the calendar is far above any count.
+// ceiling is lost as well, the calendar is far above any count, but for one that shows 1970.
 void QueueFile::Impl::begin_after_loss(Lane& lane, const std::string& name, bool damaged_before) {
   std::uint64_t ceiling = ceilings.of(name);
   if (ceiling == 0 && damaged_before && !ceilings.known()) {
-    ceiling = static_cast<std::uint64_t>(std::time(nullptr)) * 1000;
+    const base::Time now = base::believed(std::chrono::system_clock::now());
+    ceiling = static_cast<std::uint64_t>(base::to_ms(now));
   }
   if (ceiling == 0) return;
   lane.next = ceiling + 1;
