@@ -29,10 +29,9 @@ Status read_history_time(std::string_view key, std::string_view text,
                          std::optional<std::int64_t>& ms) {
   std::int64_t value = 0;
   if (!base::parse_int(text, value) && !base::from_rfc3339(text, value)) {
-    return Status(Code::invalid,
-                  cat(key, ": \"", base::is_utf8(text.substr(0, 40)) ? text.substr(0, 40) : "",
-                      "\" is neither milliseconds since 1970 nor a time like "
-                      "2026-11-22T19:27:29Z"));
+    return Status(Code::invalid, cat(key, ": \"", base::is_utf8(text) ? base::cut(text, 40) : "",
+                                     "\" is neither milliseconds since 1970 nor a time like "
+                                     "2026-11-22T19:27:29Z"));
   }
   ms = value;
   return Status();

@@ -39,7 +39,9 @@ Result<ObjectId> id_of(const Json& object) {
 std::int64_t generation_of(const Json& object) {
   const auto& metadata = object["metadata"];
   const auto found = metadata.find("generation");
-  return found != metadata.end() && found->is_number_integer() ? found->get<std::int64_t>() : 1;
+  std::int64_t generation = 1;
+  if (found != metadata.end()) (void)dmi::to_int64(*found, generation);
+  return generation;
 }
 
 bool same_but_metadata_of_server(const Json& before, Json after) {

@@ -59,7 +59,7 @@ Status check(const DeviceBody& device, const Property& property, Origin origin,
              std::size_t max_value_bytes) {
   // 128 is KubeEdge's own limit.
   if (property.name.empty() || property.name.size() > 128 || !base::is_utf8(property.name)) {
-    return Status(Code::invalid, cat("twin \"", property.name.substr(0, 40),
+    return Status(Code::invalid, cat("twin \"", base::cut(property.name, 40),
                                      "\": a name has 1 to 128 bytes of UTF-8"));
   }
   for (const auto& value : {property.expected, property.actual, property.observed}) {
@@ -366,7 +366,7 @@ Status TwinVerbs::update_state(const ObjectId& device, std::string state, Origin
   constexpr std::string_view known[] = {"online", "offline", "ok", "unknown", "unhealthy"};
   if (std::find(std::begin(known), std::end(known), word) == std::end(known)) {
     return state_.refused(
-        Status(Code::invalid, cat(device.to_string(), ": state \"", state.substr(0, 40),
+        Status(Code::invalid, cat(device.to_string(), ": state \"", base::cut(state, 40),
                                   "\" is none of online, offline, ok, unknown, unhealthy")));
   }
   DeviceEntry& entry = *found;
