@@ -9,7 +9,7 @@ function(fuzz_target name)
   else()
     target_sources(${name}_fuzz PRIVATE fuzz/replay.cpp)
     add_test(NAME fuzz.${name}
-      COMMAND ${name}_fuzz ${CMAKE_CURRENT_SOURCE_DIR}/data/corpus/${name})
+      COMMAND ${name}_fuzz ${${name}_fuzz_flags} ${CMAKE_CURRENT_SOURCE_DIR}/data/corpus/${name})
     set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 120)
   endif()
 endfunction()
@@ -31,6 +31,7 @@ if(TARGET devicetwin_core)
   fuzz_target(dmi_core devicetwin_dmilink dmi_wire dmi_proto GTest::gtest)
   target_include_directories(dmi_core_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
     ${PROJECT_SOURCE_DIR}/devicetwin/dmilink/src ${PROJECT_SOURCE_DIR}/dmi/wire/src)
+  set(told_fuzz_flags -mutations=60)  # an input is a life of up to 256 events
   fuzz_target(told devicetwin_core GTest::gtest)
   target_include_directories(told_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   fuzz_target(stored devicetwin_store SQLite::SQLite3 GTest::gtest)

@@ -7,10 +7,12 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <string_view>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -61,12 +63,18 @@ Input mutate(Input input, std::mt19937& random) {
 
 }  // namespace
 
+// replay [-mutations=N] FOLDER|FILE…: N of each file of a folder; a file alone runs as it is.
 int main(int argc, char** argv) {
-  constexpr int mutations = 2000;  // of each file; about a second a target under ASan
+  int mutations = 2000;  // about a second a target under ASan
   std::mt19937 random(20261122);
   int files = 0;
   std::signal(SIGABRT, keep_input);
   for (int i = 1; i < argc; ++i) {
+    constexpr std::string_view flag = "-mutations=";
+    if (std::string_view(argv[i]).starts_with(flag)) {
+      mutations = std::atoi(argv[i] + flag.size());
+      continue;
+    }
     if (std::filesystem::is_regular_file(argv[i])) {  // one that was found, as it is
       std::ifstream file(argv[i], std::ios::binary);
       run(Input((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>()));

@@ -306,6 +306,100 @@ TEST_F(VerbsTest, AChangeInTheListIsNotToldAgain) {
   EXPECT_THAT(watcher->told(), ElementsAre("ADDED boiler"));
 }
 
+// A disk that takes its time: what is on its way there is shown to nobody.
+class SlowDisk : public VerbsTest {
+ protected:
+  SlowDisk() {
+    have("boiler");
+    journal_.held = true;
+  }
+  // Sent, and not answered yet.
+  std::shared_ptr<Recorder> patch(const Json& body) {
+    auto response = ask("PATCH", "devices/boiler", body, merge);
+    EXPECT_EQ(response->status, 0);
+    return response;
+  }
+  static Json desire(const std::string& value) {
+    return {{"spec", {{"properties", {{{"name", "speed"}, {"desired", {{"value", value}}}}}}}}};
+  }
+  void written(const base::Status& disk = base::Status()) {
+    EXPECT_TRUE(journal_.let_go(disk));
+    loop_.advance(Watches::status_pause);
+  }
+  std::string outcome() {
+    const Json status = ask("GET", "devicestatuses/boiler")->json()["status"];
+    return status["extensions"]["properties"]["speed"]["desired"];
+  }
+
+  std::vector<std::shared_ptr<Recorder>> watchers_;
+};
+
+TEST_F(SlowDisk, ReadersAreAnsweredAtOnceWithWhatIsOnDisk) {
+  const auto write = patch(desire("7"));
+  const Json read = ask("GET", "devices/boiler")->json();
+  EXPECT_EQ(read["spec"]["properties"][0]["desired"]["value"], "1");
+  EXPECT_EQ(outcome(), "1");
+  written();
+  EXPECT_EQ(write->status, 200);
+  EXPECT_EQ(outcome(), "7");
+}
+
+TEST_F(SlowDisk, WatchersAreToldWhenItIsOnDiskAndNothingOfWhatTheDiskRefused) {
+  const auto devices = watch("devices?watch=true");
+  const auto statuses = watch("devicestatuses?watch=true");
+  EXPECT_THAT(devices->told(), ElementsAre("ADDED boiler"));
+  EXPECT_THAT(statuses->told(), ElementsAre("ADDED boiler"));
+  const auto refused = patch(desire("7"));
+  loop_.advance(Watches::bookmark_pause);
+  EXPECT_THAT(devices->told(), IsEmpty());
+  EXPECT_THAT(statuses->told(), IsEmpty());
+  written(base::Status(base::Code::unavailable, "full"));
+  EXPECT_EQ(refused->status, 503);
+  EXPECT_THAT(devices->told(), IsEmpty());
+  EXPECT_THAT(statuses->told(), IsEmpty());
+  patch(desire("8"));
+  written();
+  EXPECT_THAT(devices->told(), ElementsAre("MODIFIED boiler"));
+  EXPECT_THAT(statuses->told(), ElementsAre("MODIFIED boiler"));
+}
+
+TEST_F(SlowDisk, WhoListsDuringAWriteHearsOfItFromThatVersionOn) {
+  patch(desire("7"));
+  for (const std::string kind : {"devices", "devicestatuses"}) {
+    const std::string version = ask("GET", kind)->json()["metadata"]["resourceVersion"];
+    watchers_.push_back(watch(cat(kind, "?watch=true&resourceVersion=", version)));
+  }
+  written();
+  for (const auto& watcher : watchers_) {
+    const auto events = watcher->events();
+    ASSERT_FALSE(events.empty());
+    EXPECT_THAT(events.back().dump(), HasSubstr("\"7\""));
+  }
+}
+
+TEST_F(SlowDisk, PatchesOfOneObjectAreLaidOverEachOther) {
+  const auto first = patch({{"metadata", {{"labels", {{"a", "1"}}}}}});
+  const auto second = patch({{"metadata", {{"labels", {{"b", "2"}}}}}});
+  const auto third = patch({{"spec", {{"nodeName", "other"}}}});
+  written();
+  EXPECT_EQ(first->status, 200);
+  EXPECT_EQ(second->status, 0);
+  written();
+  EXPECT_EQ(second->status, 200);
+  EXPECT_EQ(third->status, 200);
+  EXPECT_EQ(third->json()["metadata"]["labels"], (Json{{"a", "1"}, {"b", "2"}}));
+}
+
+TEST_F(SlowDisk, APatchBehindARefusedOneIsLaidOverWhatIsThere) {
+  const auto first = patch(desire("7"));
+  const auto second = patch({{"metadata", {{"labels", {{"b", "2"}}}}}});
+  written(base::Status(base::Code::unavailable, "full"));
+  written();
+  EXPECT_EQ(first->status, 503);
+  EXPECT_EQ(second->status, 200);
+  EXPECT_EQ(outcome(), "1");
+}
+
 TEST_F(VerbsTest, AVersionThatIsForgottenIsGone) {
   have("boiler");
   const std::string version = cat(core_.version());
