@@ -47,7 +47,7 @@ void Adoption::settle(const Key& key, Line line, const Status& disk) {
 void Adoption::tell_status(DeviceEntry& entry, std::vector<Change::Row> rows, Origin origin,
                            bool state_changed, const std::string& event_id) {
   entry.status_version = state_.versions.next();
-  Line* line = turns_.on_its_way(Key(Kind::device, entry.object.id));
+  Line* line = turns_.device_on_its_way(entry.object.id);
   if (line == nullptr) {
     return state_.telling.push({.kind = Kind::device_status,
                                 .id = entry.object.id,

@@ -22,7 +22,7 @@ void ReportWriter::touch(DeviceBody& device, RowTable::Row& row) {
 // has what was desired, and an older row must not be written over that.
 void ReportWriter::hand_over() {
   for (const ObjectId& id : std::exchange(dirty_, {})) {
-    Line* const line = turns_.on_its_way(Key(Kind::device, id));
+    Line* const line = turns_.device_on_its_way(id);
     DeviceEntry* const shown = state_.device(id);
     if (shown != nullptr) shown->rows.dirty = false;
     if (line != nullptr && line->gone) continue;  // written anew if the removal fails

@@ -21,17 +21,18 @@ bool Turns::run(const Key& key, Task task) {
   return true;
 }
 
-// Decides first and what waits, and sends what they staged to the disk.
+// Decides first and what waits, max_together at most, and sends what they staged to the disk.
 void Turns::turn(Lines::iterator entry, const Task& first) {
   entry->second.running = true;
   if (first) first();
-  for (auto& waiting = entry->second.waiting; !waiting.empty();) {
+  auto& waiting = entry->second.waiting;
+  for (std::size_t i = 0; !waiting.empty() && (i < max_together || nothing(entry)); ++i) {
     const Task next = std::move(waiting.front());
     waiting.pop_front();
     next();
   }
   entry->second.running = false;
-  if (entry->second.line.verbs.empty()) {
+  if (nothing(entry)) {
     assert(!entry->second.line.staged());
     lines_.erase(entry);
     return;

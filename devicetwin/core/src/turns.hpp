@@ -56,6 +56,8 @@ struct Line {
 class Turns {
  public:
   using Task = std::function<void()>;
+  // Verbs that share a flush: they are decided in one go, which holds the loop.
+  static constexpr std::size_t max_together = 64;
   // Makes of a line what is shown, or drops it; answers its verbs.
   using Settle = std::function<void(const Key&, Line, const base::Status& disk)>;
 
@@ -68,6 +70,10 @@ class Turns {
   Line& line(const Key& key) { return lines_.at(key).line; }
   // nullptr: nothing of the object is on its way.
   Line* on_its_way(const Key& key);
+  // The same for reports, of which there are many, while nothing at all is on its way as a rule.
+  Line* device_on_its_way(const dmi::ObjectId& id) {
+    return lines_.empty() ? nullptr : on_its_way(Key(Kind::device, id));
+  }
   // Lines of devices that will be there.
   void for_each_device(const std::function<void(Line&)>& each);
   // As the next verb on it finds it; nullptr: not there.
@@ -85,6 +91,7 @@ class Turns {
   };
   using Lines = std::map<Key, Entry>;
 
+  static bool nothing(Lines::iterator entry) { return entry->second.line.verbs.empty(); }
   void turn(Lines::iterator entry, const Task& first);
   void ended(const Key& key, const base::Status& disk);
 

@@ -283,7 +283,7 @@ void TwinVerbs::report(DeviceEntry& entry, const TwinUpdate& update, Origin orig
       !status.ok()) {
     return done(state_.refused(status));
   }
-  Line* const line = turns_.on_its_way(Key(Kind::device, entry.object.id));
+  Line* const line = turns_.device_on_its_way(entry.object.id);
   DeviceBody* const coming = line != nullptr && line->device ? &*line->device : nullptr;
   const auto told_before = static_cast<std::int64_t>(state_.versions.began());
   Work work{.origin = origin,
@@ -381,7 +381,7 @@ Status TwinVerbs::update_state(const ObjectId& device, std::string state, Origin
   }
   entry.state.state = std::move(state);
   if (!changed) return Status();
-  const Line* line = turns_.on_its_way(Key(Kind::device, device));
+  const Line* line = turns_.device_on_its_way(device);
   if (line == nullptr || !line->gone) state_.journal.put_state(device, entry.state);
   adoption_.tell_status(entry, {}, origin, true);
   return Status();
