@@ -1,5 +1,7 @@
 # tests/fuzz/NAME_fuzz.cpp: with clang and -DFUZZ=ON a libFuzzer program NAME_fuzz (scripts/fuzz);
 # otherwise a ctest that replays tests/data/corpus/NAME and mutations of it.
+# replay.cpp stands for a library: it is not joined with the target's source.
+set_source_files_properties(fuzz/replay.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 function(fuzz_target name)
   add_executable(${name}_fuzz fuzz/${name}_fuzz.cpp)
   target_link_libraries(${name}_fuzz PRIVATE project_options ${ARGN})

@@ -23,7 +23,9 @@ using base::Status;
 // nothing of any of its items.
 base::Result<std::vector<Status>> verdicts_of(const batch::Verdicts& message, std::size_t count) {
   const auto status = [](int code, const std::string& text) {
-    return from_grpc(grpc::Status(static_cast<grpc::StatusCode>(code), text));
+    const bool known = code >= 0 && code <= grpc::StatusCode::UNAUTHENTICATED;  // the last one
+    return from_grpc(grpc::Status(
+        known ? static_cast<grpc::StatusCode>(code) : grpc::StatusCode::INTERNAL, text));
   };
   if (message.code() != 0) return status(message.code(), message.text());
   std::vector<Status> verdicts(count);
