@@ -60,7 +60,8 @@ std::optional<int> parse(int argc, char** argv, const Protocol& protocol, Flags&
   CLI::App app(cat("Mapper for ", protocol.name,
                    " devices: reads and writes them as Device objects say, over KubeEdge's DMI."));
   app.footer(cat(verbs_manual(protocol), "\n", manual));
-  app.set_version_flag("--version", base::version_text(cat(protocol.name, "-mapper")));
+  app.set_version_flag("--version",
+                       base::version_text(std::filesystem::path(argv[0]).filename().string()));
   app.add_option("--config-file", flags.config_file,
                  "configuration (default: ./config.yaml if there is one)")
       ->type_name("FILE");

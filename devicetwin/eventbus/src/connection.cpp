@@ -136,7 +136,7 @@ struct Connection::Impl {
 
   Status create();
   void replace(int wanted);
-  mqtt::connect_options options() const;
+  void fill(mqtt::connect_options_builder& builder, const mqtt::message& farewell) const;
   mqtt::ssl_options tls_options() const;
   void connect();
   void refused(int code);
@@ -204,13 +204,14 @@ mqtt::ssl_options Connection::Impl::tls_options() const {
   return builder.finalize();
 }
 
-mqtt::connect_options Connection::Impl::options() const {
-  auto builder =
-      mqtt::connect_options_builder()
-          .keep_alive_interval(keep_alive)
-          .connect_timeout(connect_timeout)
-          .max_inflight(static_cast<int>(Outbox::max_flying))
-          .will(mqtt::message(will.topic, will.payload, will.policy.qos, will.policy.retain));
+// Into who asks: copies of Paho 1.2's options point into the properties of what they are copied
+// from, so that has to live until the call is over.
+void Connection::Impl::fill(mqtt::connect_options_builder& builder,
+                            const mqtt::message& farewell) const {
+  builder.keep_alive_interval(keep_alive)
+      .connect_timeout(connect_timeout)
+      .max_inflight(static_cast<int>(Outbox::max_flying))
+      .will(farewell);
   if (version == 5) {
     builder.mqtt_version(MQTTVERSION_5).clean_start(!settings.persistent_session);
     const auto expiry = std::chrono::seconds(settings.persistent_session ? settings.session_expiry
@@ -222,7 +223,6 @@ mqtt::connect_options Connection::Impl::options() const {
   }
   if (!settings.user.empty()) builder.user_name(settings.user).password(settings.password);
   if (tls) builder.ssl(tls_options());
-  return builder.finalize();
 }
 
 void Connection::Impl::connect() {
@@ -236,7 +236,11 @@ void Connection::Impl::connect() {
     if (const Status status = create(); !status.ok()) return away(status.text());
   }
   try {
-    client->connecting = client->paho.connect(options(), nullptr, client->connect_told);
+    const mqtt::message farewell(will.topic, will.payload, will.policy.qos, will.policy.retain);
+    mqtt::connect_options_builder builder;
+    fill(builder, farewell);
+    const mqtt::connect_options options = builder.finalize();
+    client->connecting = client->paho.connect(options, nullptr, client->connect_told);
   } catch (const mqtt::exception& error) {
     away(cat("cannot be tried: ", error.what()));
   }
