@@ -382,7 +382,8 @@ Status TwinVerbs::update_state(const ObjectId& device, std::string state, Origin
   entry.state.state = std::move(state);
   if (!changed) return Status();
   const Line* line = turns_.device_on_its_way(device);
-  if (line == nullptr || !line->gone) state_.journal.put_state(device, entry.state);
+  // Of a device that is being removed, and perhaps made again, nothing is left on disk.
+  if (line == nullptr || !line->renewed) state_.journal.put_state(device, entry.state);
   adoption_.tell_status(entry, {}, origin, true);
   return Status();
 }

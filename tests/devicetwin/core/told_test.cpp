@@ -179,6 +179,19 @@ TEST_F(Told, ADeviceMadeAgainWhileItsRemovalWaitsIsToldAsGoneAndAdded) {
   expect_versions_rise();
 }
 
+TEST_F(Told, TheStateOfADeviceThatIsMadeAgainIsNotTheOldOnes) {
+  label("x");
+  core_.remove(Kind::device, boiler_, Origin::kubernetes, [](const auto&) {});
+  core_.create(Kind::device, device_json("5"), Origin::kubernetes, [](const auto&) {});
+  written();  // now both are on their way
+  core_.update_state(boiler_, "online", Origin::mapper, [](const auto&) {});
+  all_written();
+  journal_.let_go_on();
+  loop_.settle();
+  EXPECT_EQ(core_.state(boiler_)->state, "");
+  EXPECT_FALSE(journal_.states.contains(boiler_));
+}
+
 TEST_F(Told, ARefinedTypeAndAReportReachTheDeviceThatIsOnItsWay) {
   Json more = device_json("21");
   more["spec"]["properties"].push_back({{"name", "level"}});
