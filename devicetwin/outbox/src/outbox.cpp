@@ -173,11 +173,13 @@ void Outbox::Impl::keep(Batch failed) {
   due = Clock::now() + retry;
 }
 
-// With the mutex held: the oldest go into one gap before the rest.
+// With the mutex held: the oldest go into one gap before the rest, and the gap that stood there
+// already goes into it too.
 void Outbox::Impl::trim(Work& work, Account& account) {
   if (account.pending_bytes <= max_pending_bytes || work.append.size() < 2) return;
   std::optional<Gap> gone;
-  while (account.pending_bytes > max_pending_bytes && !work.append.empty()) {
+  while (!work.append.empty() &&
+         (account.pending_bytes > max_pending_bytes || work.append.front().gap)) {
     const Record& record = work.append.front();
     const Gap gap = outbox::gap_of(record, Gap::disk);
     if (!record.gap) ++account.dropped_disk;
