@@ -368,8 +368,8 @@ TEST_F(UplinkTest, ChangedPointsOfADeviceTravelInOneCall) {
     devices["d"].set(names[static_cast<std::size_t>(i)], Value(1.0 * i));
   serve();
   start();
-  ASSERT_TRUE(until([&] { return edge.value("d.p99") == "99"; }));
-  EXPECT_EQ(edge.count(&EdgeCore::calls), 2);  // the state, and the points
+  ASSERT_TRUE(until([&] { return edge.value("d.p99") == "99" && edge.state("d") == "online"; }));
+  EXPECT_EQ(edge.count(&EdgeCore::calls), 2);  // the points, and the state
 }
 
 TEST_F(UplinkTest, BatchesWithoutAnAnswerEndTheirStreamAndAreToldOnTheNext) {
