@@ -22,6 +22,10 @@ std::size_t bytes_of(const dmi::TwinReport& twin) {
   return bytes;
 }
 
+std::uint32_t seed_of(const std::string& mapper) {
+  return static_cast<std::uint32_t>(std::hash<std::string>()(mapper));
+}
+
 bool too_many(const Status& status) {
   return status.text().find("too many request") != std::string::npos;
 }
@@ -38,15 +42,20 @@ Teller::Teller(base::Loop& loop, Inbox& inbox, dmi::wire::ManagerClient& client,
       mapper_(std::move(mapper)),
       away_(std::move(away)),
       pause_timer_(loop),
+      retry_timer_(loop),
       heartbeat_timer_(loop),
+      states_(seed_of(mapper_)),
+      reports_(seed_of(mapper_) + 1),
       budget_(loop),
       stock_(loop, repeats) {}
 
 void Teller::start(bool extended) {
   started_ = true;
   ++era_;
+  states_.queue.hurry_all();
+  reports_.queue.hurry_all();
   if (extended) {
-    while (!states_.queue.empty()) reports_.push(states_.pop());  // both travel together
+    while (const auto id = states_.queue.take(loop_.now())) reports_.push(*id);  // both together
     batches_ = client_.open_batches(mapper_, [this, era = era_](const Status& why) {
       inbox_.post([this, era, why] {
         if (era != era_) return;
@@ -71,6 +80,7 @@ void Teller::stop() {
   started_ = false;
   ++era_;
   pause_timer_.stop();
+  retry_timer_.stop();
   heartbeat_timer_.stop();
   batches_.reset();
 }
@@ -87,14 +97,7 @@ void Teller::queue(const Session& session) {
 }
 
 void Teller::Lane::push(const dmi::ObjectId& id) {
-  if (!calling.contains(id) && queued.insert(id).second) queue.push_back(id);
-}
-
-dmi::ObjectId Teller::Lane::pop() {
-  dmi::ObjectId id = std::move(queue.front());
-  queue.pop_front();
-  queued.erase(id);
-  return id;
+  if (!calling.contains(id)) queue.add(id);
 }
 
 void Teller::pump() {
@@ -103,17 +106,30 @@ void Teller::pump() {
   } else if (started_) {
     pump_calls();
   }
+  retry_later();
+}
+
+void Teller::retry_later() {
+  constexpr auto never = base::SteadyTime::max();
+  const base::SteadyTime next =
+      std::min(states_.queue.next().value_or(never), reports_.queue.next().value_or(never));
+  // One that is due already waits for a call's or a pause's end, which pumps.
+  if (!started_ || next == never || next <= loop_.now()) return retry_timer_.stop();
+  retry_timer_.start(next - loop_.now(), [this] { pump(); });
 }
 
 void Teller::pump_calls() {
+  const base::SteadyTime now = loop_.now();
   while (states_.calling.size() + reports_.calling.size() < max_calls) {
-    const bool urgent = !states_.queue.empty();
-    if (!urgent && reports_.queue.empty()) return;
+    const bool urgent = states_.queue.due(now);
+    const bool reports = reports_.queue.due(now);
+    if (!urgent && !reports) return;
     if (const base::Duration wait = budget_.wait(urgent); wait > base::Duration::zero()) {
       return pause_timer_.start(wait, [this] { pump(); });
     }
-    const bool state = urgent && (states_in_row_ < max_states || reports_.queue.empty());
-    const bool sent = state ? tell_state(states_.pop()) : tell_report(reports_.pop());
+    const bool state = urgent && (states_in_row_ < max_states || !reports);
+    const bool sent =
+        state ? tell_state(*states_.queue.take(now)) : tell_report(*reports_.queue.take(now));
     if (!sent) continue;
     budget_.take(urgent);
     states_in_row_ = state ? states_in_row_ + 1 : 0;
@@ -147,14 +163,16 @@ dmi::wire::Done Teller::done(Told told) {
         budget_.refused();
         states_in_row_ = 0;  // told nothing
       }
-      answered(told, status);
+      // Nobody answered in time: an edge core that is stuck, or stuck with this device.
+      answered(told, status, status.code() == Code::timeout);
       pump();
     });
   };
 }
 
 void Teller::pump_batches() {
-  while (!pause_timer_.running() && open_ < BatchStream::max_open && !reports_.queue.empty()) {
+  while (!pause_timer_.running() && open_ < BatchStream::max_open &&
+         reports_.queue.due(loop_.now())) {
     std::vector<Told> told;
     const std::vector<BatchItem> items = gather(told);
     if (!items.empty()) send(items, std::move(told));
@@ -165,9 +183,10 @@ std::vector<BatchItem> Teller::gather(std::vector<Told>& told) {
   std::vector<BatchItem> items;
   std::size_t twins = 0;
   std::size_t bytes = 0;
-  while (!reports_.queue.empty() && twins < BatchStream::full_twins &&
-         bytes < BatchStream::full_bytes) {
-    const dmi::ObjectId id = reports_.pop();
+  while (twins < BatchStream::full_twins && bytes < BatchStream::full_bytes) {
+    const auto next = reports_.queue.take(loop_.now());
+    if (!next) break;
+    const dmi::ObjectId& id = *next;
     Session* session = fleet_.find(id);
     if (session == nullptr) continue;
     BatchItem item{session->take_report(), session->take_state()};
@@ -203,20 +222,22 @@ void Teller::answered_batch(const std::vector<Told>& told,
   moved_ = loop_.now();
   for (std::size_t i = 0; i < told.size(); ++i) {
     answered(told[i],
-             verdicts ? (*verdicts)[i] : Status(Code::unavailable, verdicts.status().text()));
+             verdicts ? (*verdicts)[i] : Status(Code::unavailable, verdicts.status().text()),
+             verdicts.ok());
   }
   // The edge core has forgotten us, or does not understand what we say.
   if (!verdicts && !verdicts.status().retriable()) away_();
   pump();
 }
 
-void Teller::answered(const Told& told, const Status& status) {
+// of_device: what the answer says, it says of this device alone.
+void Teller::answered(const Told& told, const Status& status, bool of_device) {
   told.lane->calling.erase(told.id);
   Session* session = fleet_.find(told.id);
   if (status.retriable()) {
     if (session != nullptr && told.state) session->untell_state();
     if (session != nullptr && told.report) session->untell_report();
-    not_told(told.id.to_string(), status);
+    not_told(told, status, of_device);
   } else if (told.lane == &states_ && status.code() == Code::unsupported) {
     states_unknown();
   } else if (!status.ok()) {
@@ -226,6 +247,7 @@ void Teller::answered(const Told& told, const Status& status) {
   } else if (session != nullptr && told.report) {
     session->first_told();
   }
+  if (!status.retriable()) told.lane->queue.done(told.id);
   if (session != nullptr && session->has_news()) queue(*session);
 }
 
@@ -233,16 +255,19 @@ void Teller::answered(const Told& told, const Status& status) {
 void Teller::states_unknown() {
   if (!std::exchange(states_known_, false)) return;
   base::log_info("this EdgeCore (KubeEdge before 1.18) has no states; only values are told");
-  while (!states_.queue.empty()) states_.pop();
+  states_.queue.clear();
 }
 
-void Teller::not_told(const std::string& whom, const Status& status) {
-  if (!too_many(status)) {
+void Teller::not_told(const Told& told, const Status& status, bool of_device) {
+  const std::string whom = told.id.to_string();
+  if (too_many(status)) {
+    if (batches_) pause_timer_.start(pause, [this] { pump(); });  // else the budget tells when
+  } else if (of_device) {
+    told.lane->queue.failed(told.id, loop_.now());
+  } else {
     away_();
-  } else if (batches_) {  // else the budget tells when
-    pause_timer_.start(pause, [this] { pump(); });
   }
-  repeats_.warn(loop_.now(), "report",
+  repeats_.warn(loop_.now(), of_device ? cat("report ", whom) : "report",
                 cat("report of ", whom, ": ", status.text(), "; told again later"));
 }
 

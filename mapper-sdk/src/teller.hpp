@@ -1,6 +1,7 @@
 // Tells the edge core what sessions have to tell, round robin over devices. Nothing queues but
 // names of devices: what is not told yet stands in the twins, where newer values replace older
-// ones, so memory is bounded by design and nothing is lost.
+// ones, so memory is bounded by design and nothing is lost. A device whose reports fail waits by
+// itself; the others are told meanwhile.
 //
 // To an edge core that is ours: batches on one stream, a few on their way; while they are, news
 // gather for the next. To a stock one: one call per device, as many as the budget has, in texts
@@ -11,7 +12,6 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <set>
 #include <string>
@@ -19,6 +19,7 @@
 
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "base/work_queue.hpp"
 #include "budget.hpp"
 #include "dmi/wire/dmi.hpp"
 #include "fleet.hpp"
@@ -33,6 +34,9 @@ class Teller {
   static constexpr std::size_t max_calls = 8;
   // Before the next batch when the edge core had too much to do.
   static constexpr auto pause = std::chrono::seconds(1);
+  // Waits of a device whose reports the edge core does not take now.
+  static constexpr auto first_wait = std::chrono::milliseconds(500);
+  static constexpr auto most_wait = std::chrono::seconds(15);
   // Calls with a state in a row while values wait: states that flap must not silence them.
   static constexpr int max_states = 3;
   // Devices at which the log says how rarely a stock EdgeCore lets each of them be told.
@@ -57,11 +61,10 @@ class Teller {
  private:
   // Devices that wait to be told, in turn, and those that are being told.
   struct Lane {
-    void push(const dmi::ObjectId& id);  // once, and not while it is being told
-    dmi::ObjectId pop();
+    explicit Lane(std::uint32_t seed) : queue(first_wait, most_wait, seed) {}
+    void push(const dmi::ObjectId& id);  // not while it is being told
 
-    std::deque<dmi::ObjectId> queue;  // each once
-    std::set<dmi::ObjectId> queued;
+    base::WorkQueue<dmi::ObjectId> queue;
     std::set<dmi::ObjectId> calling;
   };
   // What a call said of a device.
@@ -82,11 +85,12 @@ class Teller {
   std::vector<dmi::wire::BatchItem> gather(std::vector<Told>& told);
   void send(const std::vector<dmi::wire::BatchItem>& items, std::vector<Told> told);
   void beat();
-  void answered(const Told& told, const base::Status& status);
+  void retry_later();
+  void answered(const Told& told, const base::Status& status, bool of_device);
   void answered_batch(const std::vector<Told>& told,
                       const base::Result<std::vector<base::Status>>& verdicts);
   void states_unknown();
-  void not_told(const std::string& whom, const base::Status& status);
+  void not_told(const Told& told, const base::Status& status, bool of_device);
 
   base::Loop& loop_;
   Inbox& inbox_;
@@ -96,6 +100,7 @@ class Teller {
   const std::string mapper_;
   std::function<void()> away_;
   base::Timer pause_timer_;
+  base::Timer retry_timer_;  // of the first device that waits
   base::Timer heartbeat_timer_;
   bool started_ = false;
   Lane states_;   // calls with a state

@@ -94,6 +94,7 @@ void Uplink::register_now() {
 void Uplink::answered(base::Result<dmi::wire::Registration> answer) {
   calling_ = false;
   if (!answer) {
+    run_early();
     repeats_.warn(loop_.now(), "register", cat("registering: ", answer.status().to_string()));
     return register_soon();
   }
@@ -102,8 +103,10 @@ void Uplink::answered(base::Result<dmi::wire::Registration> answer) {
   base::log_info(cat("registered as ", settings_.info.name, " for ", settings_.info.protocol,
                      " at ", settings_.edgecore_sock, ": ", answer->devices.size(), " devices"));
   registered_ = true;
+  registration_ = answer->number;
   context_.loses_first = !answer->extended;
   fleet_.become(std::move(answer->models), std::move(answer->devices));
+  run_early();
   for (const auto& [id, session] : fleet_.sessions()) {
     session->retell();
     if (session->has_news()) teller_.news(*session);
@@ -111,39 +114,55 @@ void Uplink::answered(base::Result<dmi::wire::Registration> answer) {
   teller_.start(answer->extended);
 }
 
-void Uplink::register_device(dmi::Device device, dmi::wire::Done done) {
-  update_device(std::move(device), std::move(done));
+template <class Task>
+void Uplink::in_turn(std::int64_t registration, dmi::wire::Done done, Task task) {
+  inbox_->post([this, registration, done = std::move(done), task = std::move(task)]() mutable {
+    auto run = [this, registration, done = std::move(done), task = std::move(task)]() mutable {
+      if (registration == 0 || registration == registration_) return done(task());
+      done(Status(Code::stale, cat("made after registration ", registration,
+                                   ", which another one has followed")));
+    };
+    if (registration == 0 || !calling_) return run();
+    early_.emplace_back(std::move(run));
+  });
 }
 
-void Uplink::update_device(dmi::Device device, dmi::wire::Done done) {
-  inbox_->post([this, device = std::move(device), done = std::move(done)]() mutable {
-    done(fleet_.put(std::move(device)));
-  });
+void Uplink::run_early() {
+  for (base::Loop::Task& task : std::exchange(early_, {})) task();
+}
+
+void Uplink::register_device(std::int64_t registration, dmi::Device device, dmi::wire::Done done) {
+  update_device(registration, std::move(device), std::move(done));
+}
+
+void Uplink::update_device(std::int64_t registration, dmi::Device device, dmi::wire::Done done) {
+  in_turn(registration, std::move(done),
+          [this, device = std::move(device)]() mutable { return fleet_.put(std::move(device)); });
 }
 
 // Idempotent: a device that is gone already is what was asked for.
-void Uplink::remove_device(dmi::ObjectId device, dmi::wire::Done done) {
-  inbox_->post([this, device = std::move(device), done = std::move(done)] {
+void Uplink::remove_device(std::int64_t registration, dmi::ObjectId device, dmi::wire::Done done) {
+  in_turn(registration, std::move(done), [this, device = std::move(device)] {
     const Status gone = fleet_.remove(device);
-    done(gone.code() == Code::not_found ? Status() : gone);
+    return gone.code() == Code::not_found ? Status() : gone;
   });
 }
 
-void Uplink::create_model(dmi::DeviceModel model, dmi::wire::Done done) {
-  inbox_->post([this, model = std::move(model), done = std::move(done)]() mutable {
+void Uplink::create_model(std::int64_t registration, dmi::DeviceModel model, dmi::wire::Done done) {
+  in_turn(registration, std::move(done), [this, model = std::move(model)]() mutable {
     fleet_.put(std::move(model));
-    done(Status());
+    return Status();
   });
 }
 
-void Uplink::update_model(dmi::DeviceModel model, dmi::wire::Done done) {
-  create_model(std::move(model), std::move(done));
+void Uplink::update_model(std::int64_t registration, dmi::DeviceModel model, dmi::wire::Done done) {
+  create_model(registration, std::move(model), std::move(done));
 }
 
-void Uplink::remove_model(dmi::ObjectId model, dmi::wire::Done done) {
-  inbox_->post([this, model = std::move(model), done = std::move(done)] {
+void Uplink::remove_model(std::int64_t registration, dmi::ObjectId model, dmi::wire::Done done) {
+  in_turn(registration, std::move(done), [this, model = std::move(model)] {
     fleet_.remove_model(model);
-    done(Status());
+    return Status();
   });
 }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/backoff.hpp"
 #include "base/log.hpp"
@@ -42,12 +43,16 @@ class Uplink final : public dmi::wire::MapperHandler {
   Fleet& fleet() { return fleet_; }
   bool registered() const { return registered_; }
 
-  void register_device(dmi::Device device, dmi::wire::Done done) override;
-  void update_device(dmi::Device device, dmi::wire::Done done) override;
-  void remove_device(dmi::ObjectId device, dmi::wire::Done done) override;
-  void create_model(dmi::DeviceModel model, dmi::wire::Done done) override;
-  void update_model(dmi::DeviceModel model, dmi::wire::Done done) override;
-  void remove_model(dmi::ObjectId model, dmi::wire::Done done) override;
+  void register_device(std::int64_t registration, dmi::Device device,
+                       dmi::wire::Done done) override;
+  void update_device(std::int64_t registration, dmi::Device device, dmi::wire::Done done) override;
+  void remove_device(std::int64_t registration, dmi::ObjectId device,
+                     dmi::wire::Done done) override;
+  void create_model(std::int64_t registration, dmi::DeviceModel model,
+                    dmi::wire::Done done) override;
+  void update_model(std::int64_t registration, dmi::DeviceModel model,
+                    dmi::wire::Done done) override;
+  void remove_model(std::int64_t registration, dmi::ObjectId model, dmi::wire::Done done) override;
   void get_device(
       dmi::ObjectId device,
       std::function<void(base::Result<std::pair<dmi::Device, dmi::DeviceReport>>)> done) override;
@@ -67,6 +72,11 @@ class Uplink final : public dmi::wire::MapperHandler {
   void register_soon();
   void register_now();
   void answered(base::Result<dmi::wire::Registration> answer);
+  // Runs a call's task on the loop, not before the answer to the registration that it came after:
+  // the answer would undo it.
+  template <class Task>
+  void in_turn(std::int64_t registration, dmi::wire::Done done, Task task);
+  void run_early();
 
   base::Loop& loop_;
   const Settings settings_;
@@ -83,6 +93,9 @@ class Uplink final : public dmi::wire::MapperHandler {
   FileId socket_;  // at the time of the last registration
   bool calling_ = false;
   bool registered_ = false;
+  std::int64_t registration_ = 0;  // the number of the last one that was answered; 0: it had none
+  // Calls that may be ahead of the answer we wait for; the server holds a bounded number open.
+  std::vector<base::Loop::Task> early_;
 };
 
 }  // namespace mapper

@@ -25,12 +25,12 @@ constexpr auto warming = std::chrono::milliseconds(500);
 // What a registered mapper must serve; it is told of its devices and needs nothing.
 class Mapper final : public dmi::wire::MapperHandler {
  public:
-  void register_device(dmi::Device, dmi::wire::Done done) override { done(Status()); }
-  void update_device(dmi::Device, dmi::wire::Done done) override { done(Status()); }
-  void remove_device(dmi::ObjectId, dmi::wire::Done done) override { done(Status()); }
-  void create_model(dmi::DeviceModel, dmi::wire::Done done) override { done(Status()); }
-  void update_model(dmi::DeviceModel, dmi::wire::Done done) override { done(Status()); }
-  void remove_model(dmi::ObjectId, dmi::wire::Done done) override { done(Status()); }
+  void register_device(std::int64_t, dmi::Device, dmi::wire::Done done) override { done(Status()); }
+  void update_device(std::int64_t, dmi::Device, dmi::wire::Done done) override { done(Status()); }
+  void remove_device(std::int64_t, dmi::ObjectId, dmi::wire::Done done) override { done(Status()); }
+  void create_model(std::int64_t, dmi::DeviceModel, dmi::wire::Done done) override { done(Status()); }
+  void update_model(std::int64_t, dmi::DeviceModel, dmi::wire::Done done) override { done(Status()); }
+  void remove_model(std::int64_t, dmi::ObjectId, dmi::wire::Done done) override { done(Status()); }
   void get_device(
       dmi::ObjectId device,
       std::function<void(base::Result<std::pair<dmi::Device, dmi::DeviceReport>>)> done) override {

@@ -42,8 +42,9 @@ class Folder {
 // Answers everything at once, unless `hold` is set: then completions are kept in held.
 class Manager : public ManagerHandler {
  public:
-  void mapper_register(const Caller&, MapperInfo mapper, bool with_data,
+  void mapper_register(const Caller& caller, MapperInfo mapper, bool with_data,
                        std::function<void(base::Result<Registration>)> done) override {
+    ordered = caller.ordered;
     info = std::move(mapper);
     asked_for_data = with_data;
     done(registration);
@@ -73,6 +74,7 @@ class Manager : public ManagerHandler {
 
   MapperInfo info;
   bool asked_for_data = false;
+  bool ordered = false;
   Registration registration;
   ObjectId state_of;
   std::mutex mutex;
@@ -84,27 +86,28 @@ class Manager : public ManagerHandler {
 
 class Mapper : public MapperHandler {
  public:
-  void register_device(Device device, Done done) override {
+  void register_device(std::int64_t registration, Device device, Done done) override {
+    after = registration;
     devices.push_back(std::move(device));
     done(Status());
   }
-  void update_device(Device device, Done done) override {
+  void update_device(std::int64_t, Device device, Done done) override {
     devices.push_back(std::move(device));
     done(Status());
   }
-  void remove_device(ObjectId device, Done done) override {
+  void remove_device(std::int64_t, ObjectId device, Done done) override {
     removed.push_back(std::move(device));
     done(Status());
   }
-  void create_model(DeviceModel model, Done done) override {
+  void create_model(std::int64_t, DeviceModel model, Done done) override {
     models.push_back(std::move(model));
     done(Status());
   }
-  void update_model(DeviceModel model, Done done) override {
+  void update_model(std::int64_t, DeviceModel model, Done done) override {
     models.push_back(std::move(model));
     done(Status());
   }
-  void remove_model(ObjectId model, Done done) override {
+  void remove_model(std::int64_t, ObjectId model, Done done) override {
     removed.push_back(std::move(model));
     done(Status(Code::not_found, "no model " + removed.back().to_string()));
   }
@@ -116,6 +119,7 @@ class Mapper : public MapperHandler {
                    DeviceReport{device, {{"temp", {}, TwinValue{"21.5", {{"type", "float"}}}}}}));
   }
 
+  std::int64_t after = -1;
   std::vector<Device> devices;
   std::vector<DeviceModel> models;
   std::vector<ObjectId> removed;
@@ -185,6 +189,35 @@ TEST(Manager, RegistrationCarriesMapperDevicesAndModels) {
   EXPECT_EQ(got->models, manager.registration.models);
   EXPECT_EQ(manager.info, info);
   EXPECT_TRUE(manager.asked_for_data);
+}
+
+// A peer of ours is told the registration's number, and of each call after which one it was made. A
+// stock one is sent nothing of it, nor is one of ours from before 0.7.
+TEST(Manager, RegistrationIsNumberedForPeersOfOursAlone) {
+  const Folder folder;
+  Manager manager;
+  Mapper mapper;
+  manager.registration.number = 77;
+  const auto server = serve_manager(folder / "dmi.sock", manager);
+  const auto mappers = serve_mapper(folder / "m.sock", mapper);
+  const MapperInfo info{"m", "v1", "v1", "modbus", folder / "m.sock", "ok"};
+  const auto manager_client = connect_manager(folder / "dmi.sock");
+  const auto got = answer<base::Result<Registration>>(
+      [&](auto done) { manager_client->mapper_register(info, std::move(done)); });
+  ASSERT_TRUE(got.ok()) << got.status().to_string();
+  EXPECT_EQ(got->number, 77);
+  EXPECT_TRUE(manager.ordered);
+  v1beta1::MapperRegisterRequest request;
+  request.mutable_mapper()->set_name("stock");
+  v1beta1::MapperRegisterResponse response;
+  EXPECT_TRUE(raw(folder / "dmi.sock", request, response, &ManagerStub::MapperRegister).ok());
+  EXPECT_FALSE(manager.ordered);
+  const auto client = connect_mapper(folder / "m.sock");
+  EXPECT_EQ(answer([&](Done done) { client->register_device(boiler(), done); }), Status());
+  EXPECT_EQ(mapper.after, 0);
+  client->after(78);
+  EXPECT_EQ(answer([&](Done done) { client->register_device(boiler(), done); }), Status());
+  EXPECT_EQ(mapper.after, 78);
 }
 
 TEST(Manager, ReportsAndStatesArrive) {

@@ -36,10 +36,12 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
     dmi::wire::Registration answer;
     {
       const std::lock_guard lock(mutex);
+      if (late) registered = done;
       info = std::move(mapper);
       asked_for_data = with_data;
       ++registrations;
       answer = registration;
+      if (late) return;
     }
     done(answer);
   }
@@ -71,9 +73,10 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
     {
       const std::lock_guard lock(mutex);
       ++calls;
-      if (!refuse.ok()) {
+      const auto only = refuse_device.find(report.device.name);
+      if (!refuse.ok() || only != refuse_device.end()) {
         ++refused;
-        answer = refuse;
+        answer = refuse.ok() ? only->second : refuse;
       } else {
         for (const dmi::TwinReport& twin : report.twins) {
           twins[report.device.name + "." + twin.property] = twin;
@@ -120,12 +123,15 @@ class EdgeCore final : public dmi::wire::ManagerHandler {
   bool asked_for_data = false;
   dmi::wire::Registration registration;
   int registrations = 0;
+  bool late = false;  // the answer to a registration is given by the test
+  std::function<void(base::Result<dmi::wire::Registration>)> registered;
   int calls = 0;
   int batches = 0;
   std::string streaming;  // the mapper of the last batch
   int refused = 0;
   Status refuse;
-  bool silent = false;  // to batches, for ever
+  std::map<std::string, Status> refuse_device;  // by its name
+  bool silent = false;                          // to batches, for ever
   std::vector<dmi::wire::BatchDone> held;
   std::map<std::string, dmi::TwinReport> twins;
   std::map<std::string, std::string> states;
@@ -349,6 +355,39 @@ TEST_F(UplinkTest, TooManyRequestsPausesAndTheNewestValueIsToldLater) {
   EXPECT_EQ(edge.values, std::vector<std::string>{"2"});
 }
 
+// Devices whose reports fail for ever wait by themselves, and nothing is registered anew for them.
+TEST_F(UplinkTest, DevicesWhoseReportsFailForEverStarveNobody) {
+  edge.registration.models = {model_of({"a"})};
+  const auto name = [](int i) { return base::cat("d", i); };
+  for (int i = 0; i < 12; ++i) {
+    edge.registration.devices.push_back(device_of(name(i), {"a"}, 100));
+    devices[name(i)].set("a", Value(1.5));
+    if (i % 3 == 0) {
+      edge.refuse_device[name(i)] =
+          Status(i % 2 == 0 ? Code::unavailable : Code::timeout, "the disk is full");
+    }
+  }
+  const auto all_told = [&](const char* value) {
+    for (int i = 0; i < 12; ++i) {
+      if (i % 3 != 0 && edge.value(name(i) + ".a") != value) return false;
+    }
+    return true;
+  };
+  serve();
+  start();
+  ASSERT_TRUE(until([&] { return all_told("1.5"); }));
+  for (const char* value : {"2.5", "3.5", "4.5"}) {
+    for (int i = 0; i < 12; ++i) devices[name(i)].set("a", Value(value[0] - '0' + 0.5));
+    ASSERT_TRUE(until([&] { return all_told(value); }));
+  }
+  EXPECT_EQ(edge.count(&EdgeCore::registrations), 1);
+  {
+    const std::lock_guard lock(edge.mutex);
+    edge.refuse_device.clear();
+  }
+  EXPECT_TRUE(until([&] { return edge.value("d0.a") == "4.5" && edge.value("d3.a") == "4.5"; }));
+}
+
 TEST_F(UplinkTest, AReportTheEdgeCoreDoesNotWantIsNotRepeated) {
   edge.registration = {{model_of({"a"})}, {device_of("d", {"a"}, 100)}};
   edge.set_refusal(Status(Code::not_found, "no device d"));
@@ -391,6 +430,49 @@ TEST_F(UplinkTest, BatchesWithoutAnAnswerEndTheirStreamAndAreToldOnTheNext) {
   loop.advance(Teller::patience + 2 * Teller::heartbeat);
   EXPECT_TRUE(until([&] { return edge.value("d.a") == "1" && edge.state("d") == "online"; }));
   EXPECT_EQ(edge.count(&EdgeCore::registrations), 2);
+}
+
+// The answer and the edge core's calls travel on two sockets: one that was made after it and comes
+// before it is not undone by it, and one from before it does not undo it.
+TEST_F(UplinkTest, CallsAreInOrderWithTheRegistrationsAnswer) {
+  edge.registration = {{model_of({"a"})}, {desiring(device_of("d", {"a"}), 0, "5")}};
+  edge.registration.number = 41;
+  edge.late = true;
+  serve();
+  start();
+  ASSERT_TRUE(until([&] { return edge.count(&EdgeCore::registrations) == 1; }));
+  const auto client = dmi::wire::connect_mapper(mapper_socket());
+  std::mutex mutex;
+  std::map<int, Status> answers;
+  const auto update = [&](int number, const char* value) {
+    client->after(number);
+    client->update_device(desiring(device_of("d", {"a"}), 0, value), [&, number](Status status) {
+      const std::lock_guard lock(mutex);
+      answers[number] = std::move(status);
+    });
+  };
+  const auto answered = [&](std::size_t count) {
+    return until([&] {
+      const std::lock_guard lock(mutex);
+      return answers.size() == count;
+    });
+  };
+  update(40, "4");
+  update(41, "6");
+  update(0, "3");  // a stock edge core's, which says nothing
+  ASSERT_TRUE(answered(1));
+  edge.registered(edge.registration);
+  ASSERT_TRUE(answered(3));
+  EXPECT_EQ(answers[0], Status());
+  EXPECT_EQ(answers[40].code(), Code::stale);
+  EXPECT_EQ(answers[41], Status());
+  EXPECT_TRUE(until([&] { return edge.value("d.a") == "6"; }));
+  update(40, "4");
+  ASSERT_TRUE(until([&] {
+    const std::lock_guard lock(mutex);
+    return answers[40].text().find("registration 40") != std::string::npos;
+  }));
+  EXPECT_EQ(edge.value("d.a"), "6");
 }
 
 TEST_F(UplinkTest, ASecondMapperOnTheSameSocketIsAConflict) {

@@ -1,6 +1,7 @@
 #include "mappers.hpp"
 
 #include <cassert>
+#include <random>
 #include <utility>
 
 #include "base/log.hpp"
@@ -41,6 +42,8 @@ Mappers::Mappers(Core& core, Journal& journal, const DmiLink::Settings& settings
       journal_(journal),
       settings_(settings),
       assignment_({settings.take_over, settings.forget_after}),
+      // Apart from those of the process before: a mapper may still have calls of it.
+      registrations_(static_cast<std::int64_t>(std::random_device()()) << 24),
       ticker_(core.loop()) {}
 
 Mappers::~Mappers() = default;
@@ -129,13 +132,15 @@ void Mappers::take(const dmi::wire::Caller& caller, const dmi::MapperInfo& info,
   mapper.silences = 0;
   mapper.batches = false;
   mapper.gave_up = false;
+  mapper.ordered = caller.ordered;
+  mapper.registration = ++registrations_;
   set_pid(name, caller.pid);
   journal_.put_note(mapper_key(name), note_of(info));
   mapper.link->pause(true);  // until it has its answer
   follow(moves);
   look_later(name);
   if (fresh_.empty()) return answer(name, with_data, same_process, done);
-  when_on_disk([this, name, with_data, same_process, done, number = ++mapper.registration] {
+  when_on_disk([this, name, with_data, same_process, done, number = mapper.registration] {
     const auto still = mappers_.find(name);
     if (still != mappers_.end() && still->second.registration == number) {
       return answer(name, with_data, same_process, done);
@@ -146,9 +151,11 @@ void Mappers::take(const dmi::wire::Caller& caller, const dmi::MapperInfo& info,
 
 void Mappers::answer(const std::string& name, bool with_data, bool same_process,
                      const Registered& done) {
-  MapperLink& link = *mappers_.at(name).link;
+  const Mapper& mapper = mappers_.at(name);
+  MapperLink& link = *mapper.link;
+  const std::int64_t number = mapper.ordered ? mapper.registration : 0;
   const Core::Assignment share = with_data ? share_of(name) : Core::Assignment();
-  link.registered(share, same_process);
+  link.registered(share, same_process, number);
   for (const std::string& key : std::set(gone_)) {
     const auto parts = base::split(key, '/');
     const ObjectId id{std::string(parts[2]), std::string(parts[3])};
@@ -156,7 +163,7 @@ void Mappers::answer(const std::string& name, bool with_data, bool same_process,
   }
   base::log_info(cat("mapper ", name, " registered for protocol ", link.info().protocol, " at ",
                      link.info().address, ": ", share.devices.size(), " devices"));
-  done(dmi::wire::Registration{share.models, share.devices});
+  done(dmi::wire::Registration{share.models, share.devices, false, number});
   for (const ObjectId& device : assignment_.devices_of(name)) {
     explain(device);
     if (!with_data) link.look_at(device);
@@ -304,11 +311,15 @@ std::string Mappers::obstacle(const ObjectId& device) const {
                " names, has not registered ", protocol);
   }
   if (std::string away = away_text(name); !away.empty()) return away;
-  if (mappers_.at(name).link->knows(device)) return "";
+  const MapperLink& own = *mappers_.at(name).link;
+  if (std::string trouble = own.trouble(device); !trouble.empty()) return trouble;
+  if (own.knows(device)) return "";
   for (const auto& [other, mapper] : mappers_) {
     if (other == name || !mapper.link->knows(device)) continue;
     if (assignment_.gave_up(other, core_.loop().now())) continue;
-    return cat("mapper ", name, " waits until mapper ", other, " confirms RemoveDevice");
+    const std::string trouble = mapper.link->trouble(device);
+    return cat("mapper ", name, " waits until mapper ", other, " confirms RemoveDevice",
+               trouble.empty() ? "" : "; ", trouble);
   }
   return "";
 }
@@ -333,10 +344,11 @@ void Mappers::device_changed(const Change& change) {
 }
 
 void Mappers::model_changed(const ObjectId& model) {
-  for (const auto& [name, mapper] : mappers_) mapper.link->look_at_model(model);
+  // A model that goes goes after its devices.
   for (const ObjectId& device : core_.devices_of_model(model)) {
     look_at(assignment_.mapper_of(device), device);
   }
+  for (const auto& [name, mapper] : mappers_) mapper.link->look_at_model(model);
 }
 
 }  // namespace devicetwin

@@ -59,8 +59,9 @@ class Mappers final : public MapperHost {
     int silences = 0;      // in a row
     bool batches = false;  // its stream is open
     base::SteadyTime last_batch{};
-    bool gave_up = false;            // its devices were handed on to whom they belong, or may be
-    std::uint64_t registration = 0;  // counts; an older one is not answered
+    bool gave_up = false;           // its devices were handed on to whom they belong, or may be
+    std::int64_t registration = 0;  // its number; an older one is not answered
+    bool ordered = false;           // it orders our calls by that number
   };
 
   // ---- MapperHost ----
@@ -69,6 +70,8 @@ class Mappers final : public MapperHost {
                                         const dmi::ObjectId& device) override;
   bool free_for(const MapperLink& mapper, const dmi::ObjectId& device) override;
   void let_go(const MapperLink& mapper, const dmi::ObjectId& device) override;
+  // Says in the status why nothing happens with a device, or that nothing is in the way.
+  void explain(const dmi::ObjectId& device) override;
   void called(bool failed) override;
 
   Mapper& add(const dmi::MapperInfo& info, base::Duration first_delay);
@@ -83,8 +86,6 @@ class Mappers final : public MapperHost {
   void look_at(const std::string& mapper, const dmi::ObjectId& device);
   void remember_gone(const std::string& mapper, const dmi::ObjectId& device);
   void forget_gone(const std::string& mapper, const dmi::ObjectId& device);
-  // Says in the status why nothing happens with a device, or that nothing is in the way.
-  void explain(const dmi::ObjectId& device);
   std::string obstacle(const dmi::ObjectId& device) const;
   // Nobody asks this device how it is; one that is gone needs no state.
   void turn_unknown(const dmi::ObjectId& device);
@@ -114,6 +115,7 @@ class Mappers final : public MapperHost {
   std::set<std::string> gone_;                    // keys of the removals that are remembered
   std::map<dmi::ObjectId, std::uint64_t> fresh_;  // moves that are not on disk yet, numbered
   std::uint64_t moves_begun_ = 0;
+  std::int64_t registrations_;  // the last one's number
   DmiLink::Counters counters_;
   base::Timer ticker_;
   // A flush may come back after this is gone.

@@ -127,6 +127,7 @@ class Client {
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const std::string& path() const { return path_; }
+  void after(std::int64_t registration) { registration_ = registration; }
 
   // Starts method; finish(status, response, context) is called once, on one of gRPC's threads, or
   // at once here when the client is being destroyed.
@@ -139,8 +140,9 @@ class Client {
     if (!calls_->add(call)) return call->finish(closed(name), call->response, call->context);
     call->context.set_wait_for_ready(wait_);
     if (std::is_same_v<Request, v1beta1::MapperRegisterRequest>) {
-      call->context.AddMetadata(extended_key, "1");
+      call->context.AddMetadata(extended_key, ordered_value);
     }
+    if (registration_ != 0) call->context.AddMetadata(registration_key, base::cat(registration_));
     call->context.set_deadline(std::chrono::system_clock::now() + deadline_);
     (stub_->async()->*method)(
         &call->context, &call->request, &call->response, [this, call, name](grpc::Status answer) {
@@ -171,6 +173,7 @@ class Client {
   const std::string path_;
   const std::chrono::milliseconds deadline_;
   const bool wait_;
+  std::int64_t registration_ = 0;  // told with each call; 0: none
   const std::shared_ptr<Calls> calls_ = std::make_shared<Calls>();
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<typename Service::Stub> stub_;
@@ -211,6 +214,7 @@ class GrpcMapperClient final : public MapperClient {
   explicit GrpcMapperClient(const std::string& path)
       : client_(path, std::chrono::seconds(10), false) {}
 
+  void after(std::int64_t registration) override { client_.after(registration); }
   void register_device(const Device& device, Done done) override {
     start(&Async::RegisterDevice, "RegisterDevice",
           with_device<v1beta1::RegisterDeviceRequest>(device), std::move(done));
@@ -267,8 +271,12 @@ class GrpcManagerClient final : public ManagerClient {
                                            const grpc::ClientContext& context) {
                     if (!status.ok()) return done(std::move(status));
                     Registration registration = from_proto(response);
-                    registration.extended =
-                        context.GetServerInitialMetadata().contains(extended_key);
+                    const auto& metadata = context.GetServerInitialMetadata();
+                    registration.extended = metadata.contains(extended_key);
+                    if (const auto told = metadata.find(registration_key); told != metadata.end()) {
+                      base::parse_int(std::string_view(told->second.data(), told->second.size()),
+                                      registration.number);
+                    }
                     done(std::move(registration));
                   });
   }

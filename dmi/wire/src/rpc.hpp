@@ -18,8 +18,12 @@ inline constexpr int max_answer_bytes = 256 << 20;
 // sockaddr_un::sun_path without its end.
 inline constexpr std::size_t max_path = 107;
 
-// Metadata of MapperRegister, of its request and of its answer: the sender is ours.
+// Metadata of MapperRegister, of its request and of its answer: the sender is ours. A request's
+// value is ordered_value if the sender orders calls by registration_key too.
 inline constexpr const char* extended_key = "mapper-framework-extended";
+inline constexpr const char* ordered_value = "2";  // before 0.7: "1"
+// Metadata of that answer and of the edge core's calls after it: Registration::number.
+inline constexpr const char* registration_key = "mapper-framework-registration";
 
 // The table stands in dmi/wire/dmi.hpp. Texts gRPC could not send (not UTF-8) are repaired.
 grpc::Status to_grpc(const base::Status& status);

@@ -64,6 +64,19 @@ Status check(const char* what, const ObjectId& id, std::size_t properties = 0) {
                                          " properties, at most ", max_properties));
 }
 
+std::optional<std::string_view> metadata_of(const Context& context, const char* key) {
+  const auto& all = context.client_metadata();
+  const auto found = all.find(key);
+  if (found == all.end()) return std::nullopt;
+  return std::string_view(found->second.data(), found->second.size());
+}
+
+std::int64_t registration_of(const Context& context) {
+  std::int64_t number = 0;
+  if (const auto text = metadata_of(context, registration_key)) base::parse_int(*text, number);
+  return number;
+}
+
 // ---- services --------------------------------------------------------------------------------
 
 class ManagerService final : public v1beta1::DeviceManagerService::CallbackService {
@@ -80,17 +93,22 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
 
   Reactor* MapperRegister(Context* context, const v1beta1::MapperRegisterRequest* request,
                           v1beta1::MapperRegisterResponse* response) override {
-    if (context->client_metadata().contains(extended_key)) {
+    Caller caller = gate_.caller_of(*context);
+    if (const auto ours = metadata_of(*context, extended_key)) {
       context->AddInitialMetadata(extended_key, "1");
+      caller.ordered = *ours == ordered_value;
     }
-    const Caller caller = gate_.caller_of(*context);
     if (const auto busy = gate_.registration(caller)) return refuse(context, *busy);
     return take(context, answers_, "MapperRegister", [&](std::shared_ptr<Answer> answer) {
       if (!request->has_mapper()) return answer->finish(absent("mapper"));
       handler_.mapper_register(caller, from_proto(request->mapper()), request->withdata(),
-                               [answer, response](base::Result<Registration> result) {
-                                 answer->finish(result.status(),
-                                                [&] { *response = to_proto(*result); });
+                               [answer, context, response](base::Result<Registration> result) {
+                                 answer->finish(result.status(), [&] {
+                                   *response = to_proto(*result);
+                                   if (result->number == 0) return;
+                                   context->AddInitialMetadata(registration_key,
+                                                               base::cat(result->number));
+                                 });
                                });
     });
   }
@@ -143,7 +161,8 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
           response->set_devicename(id.name);
           response->set_devicenamespace(id.space);
         };
-        handler_.register_device(std::move(device), done_of(answer, std::move(fill)));
+        handler_.register_device(registration_of(*context), std::move(device),
+                                 done_of(answer, std::move(fill)));
       });
     });
   }
@@ -152,7 +171,7 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
                         v1beta1::UpdateDeviceResponse*) override {
     return take(context, answers_, "UpdateDevice", [&](std::shared_ptr<Answer> answer) {
       with_device(*request, *answer, [&](Device device) {
-        handler_.update_device(std::move(device), done_of(answer));
+        handler_.update_device(registration_of(*context), std::move(device), done_of(answer));
       });
     });
   }
@@ -163,7 +182,7 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
       ObjectId id = id_of(request->devicenamespace(), request->devicename());
       const Status checked = check("device", id);
       if (!checked.ok()) return answer->finish(checked);
-      handler_.remove_device(std::move(id), done_of(answer));
+      handler_.remove_device(registration_of(*context), std::move(id), done_of(answer));
     });
   }
 
@@ -175,7 +194,8 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
           response->set_devicemodelname(id.name);
           response->set_devicemodelnamespace(id.space);
         };
-        handler_.create_model(std::move(model), done_of(answer, std::move(fill)));
+        handler_.create_model(registration_of(*context), std::move(model),
+                              done_of(answer, std::move(fill)));
       });
     });
   }
@@ -184,7 +204,7 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
                              v1beta1::UpdateDeviceModelResponse*) override {
     return take(context, answers_, "UpdateDeviceModel", [&](std::shared_ptr<Answer> answer) {
       with_model(*request, *answer, [&](DeviceModel model) {
-        handler_.update_model(std::move(model), done_of(answer));
+        handler_.update_model(registration_of(*context), std::move(model), done_of(answer));
       });
     });
   }
@@ -195,7 +215,7 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
       ObjectId id = id_of(request->modelnamespace(), request->modelname());
       const Status checked = check("model", id);
       if (!checked.ok()) return answer->finish(checked);
-      handler_.remove_model(std::move(id), done_of(answer));
+      handler_.remove_model(registration_of(*context), std::move(id), done_of(answer));
     });
   }
 

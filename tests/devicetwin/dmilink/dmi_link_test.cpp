@@ -1,4 +1,7 @@
+#include <random>
+
 #include "fixture.hpp"
+#include "mapper_link.hpp"
 
 namespace devicetwin {
 namespace {
@@ -55,6 +58,93 @@ TEST_F(DmiLinkTest, FailedCallIsRepeatedWithTheNewestValueUntilConfirmed) {
   ASSERT_TRUE(until([&] { return mapper.count("update boiler=3") == 1; }));
   settle();
   EXPECT_EQ(mapper.calls().back(), "update boiler=3");
+}
+
+TEST_F(DmiLinkTest, ChangeFollowsARegistrationAtOnceWhereTheMapperOrdersThem) {
+  put(Kind::device_model, model());
+  put(Kind::device, device("1"));
+  Mapper mapper(mapper_socket());
+  ASSERT_NE(enroll("m")->number, 0);
+  const auto begin = loop_.now();
+  put(Kind::device, device("2"));
+  loop_.settle();  // sent; what follows is the wire's time
+  ASSERT_TRUE(test_support::wait_until([&] { return mapper.count("update boiler=2") == 1; }));
+  EXPECT_LT(loop_.now() - begin, MapperLink::settle_time);
+}
+
+TEST_F(DmiLinkTest, DeviceThatIsRefusedSaysWhyAndCostsTheOthersNothing) {
+  put(Kind::device_model, model());
+  Mapper mapper(mapper_socket());
+  mapper.refuse("a-wrong", Status(Code::refused, "register 70000 is none"));
+  ASSERT_TRUE(enroll("m").ok());
+  for (const char* name : {"a-wrong", "b-good", "c-good"}) put(Kind::device, device("1", "", name));
+  const ObjectId wrong{"default", "a-wrong"};
+  ASSERT_TRUE(until([&] { return mapper.calls().size() == 3 && !waiting(wrong).empty(); }));
+  EXPECT_EQ(mapper.calls(), (std::vector<std::string>{"create model boiler", "register b-good=1",
+                                                      "register c-good=1"}));
+  EXPECT_LE(mapper.asked(), 6u);
+  EXPECT_EQ(waiting(wrong),
+            "mapper m: RegisterDevice: refused: register 70000 is none; tried again");
+  EXPECT_EQ(waiting({"default", "b-good"}), "");
+  put(Kind::device, device("2", "", "c-good"));
+  EXPECT_TRUE(until([&] { return mapper.count("update c-good=2") == 1; }));
+}
+
+TEST_F(DmiLinkTest, DeviceThatIsRefusedIsTriedAtOnceWhenItChangesAndNoOftenerWhenNot) {
+  put(Kind::device_model, model());
+  Mapper mapper(mapper_socket());
+  mapper.refuse("boiler", Status(Code::refused, "no"));  // the model, too
+  ASSERT_TRUE(enroll("m").ok());
+  put(Kind::device, device("1"));
+  ASSERT_TRUE(until([&] { return mapper.asked() >= 4; }));
+  EXPECT_EQ(waiting(), "mapper m: CreateDeviceModel default/boiler: refused: no; tried again");
+  const auto before = mapper.asked();
+  for (int i = 0; i < 20; ++i) put(Kind::device, device("1", cat("label-", i)));
+  loop_.settle();
+  put(Kind::device_model, model("celsius"));
+  ASSERT_TRUE(until([&] { return mapper.asked() > before; }));
+  EXPECT_LE(mapper.asked(), before + 3);
+}
+
+// Devices, models and removals that fail for ever, in any mixture: each of the others is done
+// within a number of calls that does not depend on how long it goes on.
+TEST_F(DmiLinkTest, SubjectsThatFailForEverStarveNobody) {
+  constexpr int devices = 12;
+  const Code codes[] = {Code::refused, Code::internal, Code::unavailable, Code::invalid,
+                        Code::conflict};
+  Mapper mapper(mapper_socket());
+  ASSERT_TRUE(enroll("m").ok());
+  for (unsigned seed = 0; seed < 8; ++seed) {
+    std::mt19937 random(seed);
+    const auto code = [&] { return codes[random() % std::size(codes)]; };
+    std::set<std::string> good;
+    const auto begin = mapper.asked();
+    for (int i = 0; i < devices; ++i) {
+      const std::string name = cat("s", seed, "-d", i);
+      Json of_model = model();
+      of_model["metadata"]["name"] = name + "-m";
+      Json of_device = device("1", "", name);
+      of_device["spec"]["deviceModelRef"]["name"] = name + "-m";
+      const auto fate = random() % 4;
+      if (fate == 0) mapper.refuse(name, Status(code(), "for ever"));
+      if (fate == 1) mapper.refuse(name + "-m", Status(code(), "for ever"));
+      if (fate > 1) good.insert(name);
+      put(Kind::device_model, of_model);
+      put(Kind::device, of_device);
+    }
+    const auto all = [&](const std::string& verb, const std::string& rest) {
+      return until([&] {
+        return std::ranges::all_of(
+            good, [&](const auto& name) { return mapper.count(cat(verb, name, rest)) == 1; });
+      });
+    };
+    ASSERT_TRUE(all("register ", "=1")) << "seed " << seed;
+    EXPECT_LE(mapper.asked() - begin, 4u * devices) << "seed " << seed;
+    const auto removing = mapper.asked();
+    for (int i = 0; i < devices; ++i) remove(Kind::device, {"default", cat("s", seed, "-d", i)});
+    ASSERT_TRUE(all("remove ", "")) << "seed " << seed;
+    EXPECT_LE(mapper.asked() - removing, (4u + 2 * seed) * devices) << "seed " << seed;
+  }
 }
 
 TEST_F(DmiLinkTest, RemovalOutlivesTheMappersAbsenceAndOurOwnRestart) {

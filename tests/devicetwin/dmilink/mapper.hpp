@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,22 +27,22 @@ class Mapper final : public dmi::wire::MapperHandler {
   void start() { server_ = dmi::wire::serve_mapper(socket_, *this).value(); }
   void stop() { server_.reset(); }
 
-  void register_device(dmi::Device device, dmi::wire::Done done) override {
+  void register_device(std::int64_t, dmi::Device device, dmi::wire::Done done) override {
     note(cat("register ", device.id.name, desired(device)), std::move(done));
   }
-  void update_device(dmi::Device device, dmi::wire::Done done) override {
+  void update_device(std::int64_t, dmi::Device device, dmi::wire::Done done) override {
     note(cat("update ", device.id.name, desired(device)), std::move(done));
   }
-  void remove_device(ObjectId device, dmi::wire::Done done) override {
+  void remove_device(std::int64_t, ObjectId device, dmi::wire::Done done) override {
     note(cat("remove ", device.name), std::move(done));
   }
-  void create_model(dmi::DeviceModel model, dmi::wire::Done done) override {
+  void create_model(std::int64_t, dmi::DeviceModel model, dmi::wire::Done done) override {
     note(cat("create model ", model.id.name), std::move(done));
   }
-  void update_model(dmi::DeviceModel model, dmi::wire::Done done) override {
+  void update_model(std::int64_t, dmi::DeviceModel model, dmi::wire::Done done) override {
     note(cat("update model ", model.id.name), std::move(done));
   }
-  void remove_model(ObjectId model, dmi::wire::Done done) override {
+  void remove_model(std::int64_t, ObjectId model, dmi::wire::Done done) override {
     note(cat("remove model ", model.name), std::move(done));
   }
   void get_device(
@@ -57,6 +58,15 @@ class Mapper final : public dmi::wire::MapperHandler {
   std::size_t count(const std::string& call) const {
     const auto all = calls();
     return static_cast<std::size_t>(std::count(all.begin(), all.end(), call));
+  }
+  // All calls about the object of this name are answered so, from now on and for ever.
+  void refuse(const std::string& name, const Status& status) {
+    const std::lock_guard lock(mutex_);
+    refusals_[name] = status;
+  }
+  std::size_t asked() const {  // calls, whatever the answer
+    const std::lock_guard lock(mutex_);
+    return asked_;
   }
   std::atomic<int> failures = 0;   // so many calls fail from now on
   std::atomic<bool> hung = false;  // calls are kept without an answer
@@ -81,6 +91,12 @@ class Mapper final : public dmi::wire::MapperHandler {
   }
   void note(std::string call, dmi::wire::Done done) {
     const std::lock_guard lock(mutex_);
+    ++asked_;
+    const std::string name = call.substr(call.rfind(' ') + 1);
+    if (const auto found = refusals_.find(name.substr(0, name.find('=')));
+        found != refusals_.end()) {
+      return done(found->second);
+    }
     if (hung) return void(kept_.emplace_back(std::move(call), std::move(done)));
     if (failures > 0) {
       --failures;
@@ -91,8 +107,10 @@ class Mapper final : public dmi::wire::MapperHandler {
   }
 
   const std::string socket_;
-  mutable std::mutex mutex_;  // calls come on gRPC's threads
-  std::vector<std::string> calls_;
+  mutable std::mutex mutex_;        // calls come on gRPC's threads
+  std::vector<std::string> calls_;  // that were not refused
+  std::map<std::string, Status> refusals_;
+  std::size_t asked_ = 0;
   std::vector<std::pair<std::string, dmi::wire::Done>> kept_;
   std::unique_ptr<dmi::wire::Server> server_;
 };

@@ -27,6 +27,9 @@ struct Registration {
   // The edge core is ours: it takes batches (batch.hpp) and any text. Not part of the message; told
   // in metadata that a stock peer neither sends nor sees.
   bool extended = false;
+  // Which one it is, of the edge core's; 0: not told, as by a stock one. The edge core's later
+  // calls carry it (MapperHandler), to a mapper that asked for it (Caller::ordered). Metadata too.
+  std::int64_t number = 0;
 };
 
 // The process that calls, as the kernel says it of its socket.
@@ -34,6 +37,7 @@ struct Caller {
   std::int64_t pid = 0;  // 0: not known, as of a process outside of our pid namespace
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  bool ordered = false;  // of MapperRegister: it orders our calls by Registration::number
 };
 
 // A code travels as its gRPC counterpart and comes back as itself: timeout → DEADLINE_EXCEEDED,
@@ -106,6 +110,8 @@ base::Result<std::unique_ptr<Server>> serve_manager(const std::string& socket_pa
 class MapperClient {
  public:
   virtual ~MapperClient() = default;  // completions of calls in flight come first, with unavailable
+  // Of calls from now on: they were made after the answer to this registration; 0: not told.
+  virtual void after(std::int64_t registration) = 0;
   virtual void register_device(const Device& device, Done done) = 0;
   virtual void update_device(const Device& device, Done done) = 0;
   virtual void remove_device(const ObjectId& device, Done done) = 0;
@@ -119,15 +125,17 @@ std::unique_ptr<MapperClient> connect_mapper(const std::string& socket_path);
 
 // ---- the mapper's side -----------------------------------------------------------------------
 
+// registration: the number of the one after whose answer the edge core made the call. The answer
+// and the call travel on two sockets, so the call may be here first. 0: not told.
 class MapperHandler {
  public:
   virtual ~MapperHandler() = default;
-  virtual void register_device(Device device, Done done) = 0;
-  virtual void update_device(Device device, Done done) = 0;
-  virtual void remove_device(ObjectId device, Done done) = 0;
-  virtual void create_model(DeviceModel model, Done done) = 0;
-  virtual void update_model(DeviceModel model, Done done) = 0;
-  virtual void remove_model(ObjectId model, Done done) = 0;
+  virtual void register_device(std::int64_t registration, Device device, Done done) = 0;
+  virtual void update_device(std::int64_t registration, Device device, Done done) = 0;
+  virtual void remove_device(std::int64_t registration, ObjectId device, Done done) = 0;
+  virtual void create_model(std::int64_t registration, DeviceModel model, Done done) = 0;
+  virtual void update_model(std::int64_t registration, DeviceModel model, Done done) = 0;
+  virtual void remove_model(std::int64_t registration, ObjectId model, Done done) = 0;
   // Twins as last seen; the device itself as known.
   virtual void get_device(
       ObjectId device, std::function<void(base::Result<std::pair<Device, DeviceReport>>)> done) = 0;
