@@ -110,6 +110,8 @@ void add(Metrics& metrics, const Upload& upload) {
   const Upload::Counters counters = upload.counters();
   metrics.counter("devicetwin_upload_delivered_total", "messages that the URL has taken",
                   number(counters.delivered));
+  metrics.counter("devicetwin_upload_refused_total", "messages that the URL will never take",
+                  number(counters.refused));
   metrics.counter("devicetwin_upload_failed_total", "requests that failed and are tried again",
                   number(counters.failed));
 }

@@ -28,8 +28,12 @@ class Mapper final : public dmi::wire::MapperHandler {
   void register_device(std::int64_t, dmi::Device, dmi::wire::Done done) override { done(Status()); }
   void update_device(std::int64_t, dmi::Device, dmi::wire::Done done) override { done(Status()); }
   void remove_device(std::int64_t, dmi::ObjectId, dmi::wire::Done done) override { done(Status()); }
-  void create_model(std::int64_t, dmi::DeviceModel, dmi::wire::Done done) override { done(Status()); }
-  void update_model(std::int64_t, dmi::DeviceModel, dmi::wire::Done done) override { done(Status()); }
+  void create_model(std::int64_t, dmi::DeviceModel, dmi::wire::Done done) override {
+    done(Status());
+  }
+  void update_model(std::int64_t, dmi::DeviceModel, dmi::wire::Done done) override {
+    done(Status());
+  }
   void remove_model(std::int64_t, dmi::ObjectId, dmi::wire::Done done) override { done(Status()); }
   void get_device(
       dmi::ObjectId device,

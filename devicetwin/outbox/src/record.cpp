@@ -15,11 +15,13 @@ using base::Status;
 
 namespace {
 
-constexpr std::array<std::pair<unsigned, std::string_view>, 5> words = {{{Gap::quota, "quota"},
-                                                                         {Gap::disk, "disk"},
-                                                                         {Gap::size, "size"},
-                                                                         {Gap::damage, "damage"},
-                                                                         {Gap::crash, "crash"}}};
+constexpr std::array<std::pair<unsigned, std::string_view>, 6> words = {
+    {{Gap::quota, "quota"},
+     {Gap::disk, "disk"},
+     {Gap::size, "size"},
+     {Gap::damage, "damage"},
+     {Gap::crash, "crash"},
+     {Gap::refused, "refused"}}};
 
 unsigned causes_of(std::string_view text) {
   unsigned causes = 0;

@@ -3,6 +3,9 @@
 #include <curl/curl.h>
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/text.hpp"
 
 namespace devicetwin::upload {
@@ -68,7 +71,12 @@ const Library& library() {
   return loaded;
 }
 
-bool later(long status) { return status == 408 || status == 429 || status >= 500; }
+// Statuses about the body or the headers that were sent (RFC 9110, RFC 6585); others, 401, 403, 404
+// among them, are somebody's settings, which are mended.
+bool never(long status) {
+  constexpr long about_this_one[] = {400, 413, 414, 415, 422, 431};
+  return std::ranges::find(about_this_one, status) != std::end(about_this_one);
+}
 
 }  // namespace
 
@@ -155,7 +163,7 @@ Status Post::send(const Headers& headers, std::string_view body) {
   long status = 0;
   library().getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   if (status >= 200 && status < 300) return Status();
-  return Status(later(status) ? Code::unavailable : Code::refused, cat(url_, " answers ", status));
+  return Status(never(status) ? Code::refused : Code::unavailable, cat(url_, " answers ", status));
 }
 
 }  // namespace devicetwin::upload

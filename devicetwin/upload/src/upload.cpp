@@ -28,7 +28,10 @@ struct Upload::Impl {
   upload::Post post;
   base::Repeats repeats;  // the loop's
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
-  Replay::Done done;  // of the record on its way
+  Record record;      // the one on its way
+  Replay::Done done;  // of it
+  std::uint64_t refused = 0;
+  std::uint64_t aside = 0;  // the number of the last one: its gap goes until it is taken
   Replay replay;
 
   std::mutex mutex;  // guards what follows
@@ -47,18 +50,16 @@ struct Upload::Impl {
                 .records_per_s = settings.records_per_s,
                 .first_retry = settings.first_retry,
                 .most_retry = settings.most_retry},
-               [this](const Record& record, Replay::Done told) {
+               [this](const Record& first, Replay::Done told) {
                  done = std::move(told);
-                 {
-                   const std::lock_guard guard(mutex);
-                   next = record;
-                 }
-                 changed.notify_one();
+                 hand(first.sequence == aside ? marker(first) : first);
                }) {
     thread = std::thread([this] { run(); });
     ::pthread_setname_np(thread.native_handle(), "upload");
   }
 
+  void hand(Record now);
+  static Record marker(const Record& refused);
   void run();
   void tell(const Status& status);
   void told(const Status& status);
@@ -79,15 +80,35 @@ upload::Headers Upload::Impl::headers(const Record& record) const {
   return out;
 }
 
+void Upload::Impl::hand(Record now) {
+  record = std::move(now);
+  {
+    const std::lock_guard guard(mutex);
+    next = record;
+  }
+  changed.notify_one();
+}
+
+Record Upload::Impl::marker(const Record& refused) {
+  const Gap gap{.from = refused.sequence,
+                .to = refused.sequence,
+                .count = 1,
+                .bytes = refused.topic.size() + refused.payload.size(),
+                .first_ms = refused.time_ms,
+                .last_ms = refused.time_ms,
+                .causes = Gap::refused};
+  return {.sequence = refused.sequence, .gap = gap};
+}
+
 void Upload::Impl::run() {
   std::unique_lock guard(mutex);
   for (;;) {
     changed.wait(guard, [this] { return stopping || next.has_value(); });
     if (stopping) return;
-    const Record record = std::move(*next);
+    const Record sending = std::move(*next);
     next.reset();
     guard.unlock();
-    tell(post.send(headers(record), record.gap ? gap_text(*record.gap) : record.payload));
+    tell(post.send(headers(sending), sending.gap ? gap_text(*sending.gap) : sending.payload));
     guard.lock();
   }
 }
@@ -104,6 +125,13 @@ void Upload::Impl::tell(const Status& status) {
 }
 
 void Upload::Impl::told(const Status& status) {
+  if (status.code() == Code::refused && !record.gap) {
+    ++refused;
+    aside = record.sequence;
+    base::log_error(cat("upload: record ", record.sequence, " of topic ", record.topic, ", ",
+                        record.payload.size(), " bytes, is put aside: ", status.text()));
+    return hand(marker(record));
+  }
   if (status.ok()) {
     repeats.over("post", "uploads are taken again");
   } else {
@@ -148,7 +176,7 @@ void Upload::take(std::string_view topic, std::string_view payload) {
 
 Upload::Counters Upload::counters() const {
   const Replay::Counters counters = impl_->replay.counters();
-  return {.delivered = counters.delivered, .failed = counters.failed};
+  return {.delivered = counters.delivered, .failed = counters.failed, .refused = impl_->refused};
 }
 
 }  // namespace devicetwin

@@ -150,18 +150,22 @@ Status Spool::make_room(std::uint64_t size) {
     return Status(Code::out_of_range, cat(settings_.folder, ": a file of ", size,
                                           " bytes is larger than maxBytes, ", settings_.max_bytes));
   }
-  while (!files_.empty() &&
-         (files_.size() >= settings_.max_files || bytes_ + size > settings_.max_bytes)) {
-    const auto& [name, bytes] = files_.front();
+  Status stays;  // one that cannot be removed: the next ones go in its place
+  auto file = files_.begin();
+  while (files_.size() >= settings_.max_files || bytes_ + size > settings_.max_bytes) {
+    if (file == files_.end()) return stays;
+    const auto& [name, bytes] = *file;
     std::error_code error;
     // A file that somebody took away already is no error: remove() says false then.
     fs::remove(fs::path(settings_.folder) / name, error);
     if (error) {
-      return Status(Code::unavailable,
-                    cat(settings_.folder, '/', name, ": cannot remove: ", error.message()));
+      stays = Status(Code::unavailable,
+                     cat(settings_.folder, '/', name, ": cannot remove: ", error.message()));
+      ++file;
+    } else {
+      bytes_ -= bytes;
+      file = files_.erase(file);
     }
-    bytes_ -= bytes;
-    files_.pop_front();
   }
   return Status();
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <thread>
@@ -140,6 +141,45 @@ TEST_F(UploadTest, EveryMessageArrivesInOrderThoughTheServerFailsNowAndThen) {
     EXPECT_EQ(requests[static_cast<std::size_t>(i - 1)].header("x-sequence"), std::to_string(i));
   }
   on_loop([&] { EXPECT_GE(upload_->counters().failed, 30u); });
+}
+
+TEST_F(UploadTest, MessageThatIsNeverTakenGoesAsideAndTheOthersArrive) {
+  // Records 3 and 5; the gap of the first one does not go through at once.
+  listen([](std::size_t n) { return n == 2 || n == 6 ? 413 : n == 3 ? 503 : 200; });
+  open_outbox();
+  start();
+  for (int i = 1; i <= 8; ++i) take("t/user/x", std::to_string(i));
+  const auto requests = taken(8);
+  ASSERT_EQ(requests.size(), 8u);
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(requests[i].header("x-sequence"), std::to_string(i + 1));
+    const bool aside = i == 2 || i == 4;
+    EXPECT_EQ(requests[i].header("x-gap"), aside ? "1" : "") << i;
+    if (aside) {
+      EXPECT_NE(requests[i].body.find("\"cause\":\"refused\""), std::string::npos)
+          << requests[i].body;
+    }
+  }
+  EXPECT_TRUE(wait_until([&] { return waiting().waiting == 0; }));
+  on_loop([&] { EXPECT_EQ(upload_->counters().refused, 2u); });
+}
+
+TEST_F(UploadTest, ServerThatRefusesEverythingLosesNothingButTheFirst) {
+  std::atomic<bool> refusing = true;
+  listen([&](std::size_t) { return refusing ? 400 : 200; });
+  open_outbox();
+  start();
+  for (int i = 1; i <= 5; ++i) take("t/user/x", std::to_string(i));
+  const auto asked = [&] {
+    std::size_t count = 0;
+    on_loop([&] { count = requests_.size(); });
+    return count;
+  };
+  ASSERT_TRUE(wait_until([&] { return asked() >= 6; }));
+  refusing = false;
+  const auto requests = taken(5);
+  EXPECT_EQ(requests[0].header("x-gap"), "1");
+  for (std::size_t i = 1; i < 5; ++i) EXPECT_EQ(requests[i].body, std::to_string(i + 1));
 }
 
 TEST_F(UploadTest, ServerThatIsAwayGetsAllWhenItComesAlsoAfterARestartOfOurs) {

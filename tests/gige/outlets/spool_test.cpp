@@ -86,6 +86,21 @@ TEST(Spool, PicturesOf1970DoNotGoBeforeThoseOfYesterday) {
                                    "default_cam-19700101T000003.000Z-3.jpg"}));
 }
 
+TEST(Spool, FileThatCannotBeRemovedCostsTheOthersNothing) {
+  TempFolder folder;
+  Spool spool(device, {.folder = folder.path(), .max_files = 3});
+  ASSERT_TRUE(spool.save(image_of(1, 10)).ok());
+  const fs::path stuck = folder.path() / *names_in(folder.path()).begin();
+  fs::remove(stuck);
+  fs::create_directories(stuck / "of somebody else");
+  for (std::uint64_t i = 2; i <= 9; ++i) {
+    const base::Status saved = spool.save(image_of(i, 10));
+    ASSERT_TRUE(saved.ok()) << saved.to_string();
+  }
+  EXPECT_EQ(spool.files(), 3u);  // the newest two, and the one that stays
+  EXPECT_THAT(*names_in(folder.path()).rbegin(), HasSubstr("-9.jpg"));
+}
+
 TEST(Spool, CountsWhatIsThereAtStart) {
   TempFolder folder;
   const SpoolSettings settings{.folder = folder.path(), .max_files = 3};

@@ -38,7 +38,8 @@ namespace devicetwin {
 // Records that went before their consumer took them.
 struct Gap {
   // Why: bits, because joined gaps may have several.
-  enum Cause : unsigned { quota = 1, disk = 2, size = 4, damage = 8, crash = 16 };
+  // refused: the consumer would never take it.
+  enum Cause : unsigned { quota = 1, disk = 2, size = 4, damage = 8, crash = 16, refused = 32 };
 
   std::uint64_t from = 0;  // sequence numbers, both included
   std::uint64_t to = 0;

@@ -1,8 +1,11 @@
 // What MQTT clients publish on the upload and user topics, delivered by HTTP POST from the outbox,
 // as KubeEdge's router rule eventbus→rest does: the body is the payload.
 //
-// - In order, one at a time, at least once: 2xx is acknowledged, anything else is tried again after
-//   0.5, 1, 2 … 30 s for ever; a repeated record has the X-Sequence it had.
+// - In order, one at a time, at least once: 2xx is acknowledged; a status that says that this body
+//   will never be taken (400, 413, 414, 415, 422, 431) puts the record aside: a gap marker goes in
+//   its place, it is counted, and its topic and size are logged; anything else is tried again after
+//   0.5, 1, 2 … 30 s for ever, and so is a gap marker, whatever the status: a server that refuses
+//   everything gets nothing. A repeated record has the X-Sequence it had.
 // - On disk within Outbox::window after the message came; the broker is told sooner.
 // - A gap marker is a POST of its own: X-Gap: 1, its JSON as body.
 //
@@ -38,7 +41,8 @@ class Upload {
   };
   struct Counters {
     std::uint64_t delivered = 0;
-    std::uint64_t failed = 0;  // requests
+    std::uint64_t failed = 0;   // requests
+    std::uint64_t refused = 0;  // records that the server will never take
   };
 
   // The outbox has the consumer, and outlives the upload. invalid: the URL is none, or the CA
