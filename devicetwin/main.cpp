@@ -21,6 +21,7 @@
 #include "devicetwin/outbox.hpp"
 #include "devicetwin/store.hpp"
 #include "devicetwin/upload.hpp"
+#include "loop_delay.hpp"
 #include "metrics.hpp"
 
 namespace {
@@ -268,6 +269,7 @@ int run(const Flags& flags) {
       {std::string(devicetwin::history_path), [&](const base::http::Request& request, auto answer) {
          devicetwin::get_history(history, request, std::move(answer));
        }});
+  const devicetwin::LoopDelay delay(loop);
   devicetwin::Parts parts{.core = &core,
                           .store = store->get(),
                           .dmi = dmi->get(),
@@ -275,7 +277,8 @@ int run(const Flags& flags) {
                           .broker = mqtt->broker.get(),
                           .outbox = durable->outbox.get(),
                           .upload = durable->upload.get(),
-                          .history = &history};
+                          .history = &history,
+                          .delay = &delay};
   https.routes.push_back(
       {"/metrics", [&parts](const base::http::Request&, auto answer) {
          answer(base::http::Page{base::Metrics::content_type, devicetwin::metrics_text(parts)});

@@ -12,6 +12,7 @@
 #include "devicetwin/outbox.hpp"
 #include "devicetwin/store.hpp"
 #include "devicetwin/upload.hpp"
+#include "loop_delay.hpp"
 
 namespace devicetwin {
 
@@ -76,7 +77,7 @@ void add(Metrics& metrics, const EventBus& bus) {
   metrics.counter("devicetwin_mqtt_dropped_total", "messages that were not handled, by reason");
   metrics.sample(number(counters.ignored), {{"reason", "unknown_topic"}});
   metrics.sample(number(counters.conflated), {{"reason", "conflated"}});
-  metrics.sample(number(counters.dropped_in), {{"reason", "loop_full"}});
+  metrics.sample(number(counters.dropped_in), {{"reason", "budget"}});
   metrics.sample(number(counters.dropped_out), {{"reason", "queue_full"}});
 }
 
@@ -173,6 +174,20 @@ void add(Metrics& metrics, const DmiLink& dmi) {
   metrics.sample(number(server.overflow), {{"reason", "waiting"}});
 }
 
+// What comes in, by door.
+void add_lanes(Metrics& metrics, const Parts& parts) {
+  metrics.gauge("devicetwin_lane_bytes", "bytes of requests that wait for the loop, by door");
+  if (parts.bus != nullptr) metrics.sample(number(parts.bus->lane().bytes), {{"lane", "mqtt"}});
+  if (parts.dmi != nullptr) metrics.sample(number(parts.dmi->lane().bytes), {{"lane", "dmi"}});
+  if (parts.kube != nullptr)
+    metrics.sample(number(parts.kube->bodies_bytes()), {{"lane", "https"}});
+  metrics.counter("devicetwin_lane_refused_total", "requests above the bytes of their door");
+  if (parts.bus != nullptr) metrics.sample(number(parts.bus->lane().refused), {{"lane", "mqtt"}});
+  if (parts.dmi != nullptr) {
+    metrics.sample(number(parts.dmi->server_counters().overflow), {{"lane", "dmi"}});
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const Parts& parts) {
@@ -189,6 +204,12 @@ std::string metrics_text(const Parts& parts) {
   if (parts.outbox != nullptr) add(metrics, *parts.outbox);
   if (parts.upload != nullptr) add(metrics, *parts.upload);
   if (parts.history != nullptr) add(metrics, *parts.history);
+  if (parts.delay != nullptr) {
+    metrics.gauge("devicetwin_loop_delay_seconds",
+                  "how late the loop came to something due, the worst of the last 10 to 20 s",
+                  parts.delay->worst_seconds());
+  }
+  add_lanes(metrics, parts);
   if (parts.kube != nullptr) {
     metrics.gauge("devicetwin_watchers", "open watches of the Kubernetes API",
                   number(parts.kube->watchers()));

@@ -14,6 +14,7 @@ class History;
 class KubeApi;
 class Outbox;
 class Store;
+class LoopDelay;
 class Upload;
 
 // What runs; nullptr where it does not.
@@ -27,6 +28,7 @@ struct Parts {
   const Upload* upload = nullptr;
   const History* history = nullptr;
   const KubeApi* kube = nullptr;
+  const LoopDelay* delay = nullptr;
 };
 
 // In Prometheus' text format. No label names a device: what grows with the plant is counted, not

@@ -63,6 +63,7 @@ void Connection::start() {
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
+  release();
   deadline_.cancel();
   write_deadline_.cancel();
   Error ignored;
@@ -89,12 +90,17 @@ void Connection::arm(asio::steady_timer& timer, Duration time) {
 
 void Connection::on_deadline() {
   if (busy_ || draining_ || (input_.empty() && !parser_)) return leave();
+  if (waiting_) {
+    return refuse(503, cat("bodies of ", hub_->options.max_bodies_bytes,
+                           " bytes are being read already: send it again later\n"));
+  }
   refuse(408,
          header_seen_ ? "the body did not come in time\n" : "the headers did not come in time\n");
 }
 
 void Connection::read() {
-  if (closed_ || reading_ || read_ended_ || (busy_ && input_.size() >= max_ahead_bytes)) return;
+  if (closed_ || reading_ || read_ended_ || waiting_) return;
+  if (busy_ && input_.size() >= max_ahead_bytes) return;
   reading_ = true;
   auto then = [self = shared_from_this()](Error error, std::size_t count) {
     self->reading_ = false;
@@ -126,7 +132,7 @@ void Connection::on_read(Error error, std::size_t count) {
 }
 
 void Connection::parse() {
-  while (!busy_ && !draining_ && !closed_ && !input_.empty()) {
+  while (!busy_ && !draining_ && !closed_ && !waiting_ && !input_.empty()) {
     if (!parser_) {
       parser_ = std::make_unique<Parser>();
       parser_->beast.body_limit(hub_->options.max_body_bytes);
@@ -158,11 +164,56 @@ bool Connection::parse_some() {
   }
   if (parser_->beast.is_header_done() && !header_seen_) {
     header_seen_ = true;
-    arm(deadline_, body_time);
-    check_expectation();
+    if (!admit()) return false;
+    begin_body();
   }
   if (parser_->beast.is_done()) dispatch();
   return used > 0;
+}
+
+// Whether there is room for the body, or it needs none that is counted; else it waits.
+bool Connection::admit() {
+  if (parser_->beast.is_done()) return true;
+  const auto length = parser_->beast.content_length();
+  body_ = length ? static_cast<std::size_t>(*length) : hub_->options.max_body_bytes;
+  if (body_ <= hub_->options.small_body_bytes || (hub_->waiting.empty() && reserve())) return true;
+  waiting_ = true;
+  hub_->waiting.push_back(weak_from_this());
+  arm(deadline_, hub_->options.body_wait);
+  return false;
+}
+
+bool Connection::reserve() {
+  std::size_t& all = hub_->bodies_bytes;
+  if (all != 0 && all + body_ > hub_->options.max_bodies_bytes) return false;
+  all += body_;
+  reserved_ = body_;
+  return true;
+}
+
+void Connection::begin_body() {
+  arm(deadline_, body_time);
+  check_expectation();
+}
+
+// Gives the room back, and lets in who waits for it.
+void Connection::release() {
+  if (reserved_ == 0) return;
+  hub_->bodies_bytes -= std::exchange(reserved_, 0);
+  while (!hub_->waiting.empty()) {
+    const auto next = hub_->waiting.front().lock();
+    const bool waits = next && next->waiting_ && !next->closed_;
+    if (waits && !next->reserve()) return;
+    hub_->waiting.pop_front();
+    if (!waits) continue;
+    next->waiting_ = false;
+    asio::post(next->socket_.get_executor(), [next] {
+      if (next->closed_ || !next->parser_) return;
+      next->begin_body();
+      next->parse();
+      next->read();
+    });
+  }
 }
 
 void Connection::check_expectation() {
@@ -204,6 +255,7 @@ void Connection::dispatch() {
 void Connection::refuse(int status, std::string_view text) {
   busy_ = true;
   keep_alive_ = false;
+  waiting_ = false;
   parser_.reset();
   input_.clear();
   send(status, "text/plain", std::string(text), {});
@@ -309,6 +361,7 @@ void Connection::on_written(Error error, std::size_t count) {
 
 // The answer is out: the next request, or the end.
 void Connection::finish() {
+  release();
   if (!keep_alive_ || read_ended_) return drain();
   busy_ = answered_ = head_only_ = false;
   arm(deadline_, hub_->options.idle);

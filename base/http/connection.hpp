@@ -64,6 +64,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(Error error, std::size_t count);
   void parse();
   bool parse_some();
+  bool admit();
+  bool reserve();
+  void begin_body();
+  void release();
   void check_expectation();
   void dispatch();
   void refuse(int status, std::string_view text);
@@ -94,8 +98,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool read_ended_ = false;  // the client has sent all it will
   bool writing_ = false;
   bool header_seen_ = false;
-  bool busy_ = false;      // a request is with the handler
-  bool answered_ = false;  // its answer is complete in output_
+  bool waiting_ = false;      // for room for the body
+  std::size_t body_ = 0;      // bytes it may have
+  std::size_t reserved_ = 0;  // of the hub's room
+  bool busy_ = false;         // a request is with the handler
+  bool answered_ = false;     // its answer is complete in output_
   bool draining_ = false;
   bool closed_ = false;
   bool keep_alive_ = true;

@@ -5,6 +5,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -38,7 +39,9 @@ struct Hub {
   asio::steady_timer retry;  // after accept() failed
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   Repeats repeats;
-  bool down = false;  // the server was destroyed
+  bool down = false;                              // the server was destroyed
+  std::size_t bodies_bytes = 0;                   // reserved for bodies
+  std::deque<std::weak_ptr<Connection>> waiting;  // for room for theirs, in turn
 };
 
 }  // namespace base::http

@@ -90,6 +90,7 @@ class ServerImpl final : public Server {
 
   std::uint16_t port() const override { return port_; }
   std::size_t connections() const override { return hub_->connections.size(); }
+  std::size_t bodies_bytes() const override { return hub_->bodies_bytes; }
   Status use_certificate(const std::string& certificate_pem, const std::string& key_pem) override {
     assert(hub_->tls);
     return load_certificate(*hub_, certificate_pem, key_pem);

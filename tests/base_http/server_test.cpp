@@ -268,6 +268,64 @@ TEST_F(ServerTest, RefusesABodyAboveTheLimitAndIsStillHeard) {
   EXPECT_EQ(requests_, 0);
 }
 
+// Large bodies wait, unread, for room; small ones never do.
+TEST_F(ServerTest, BodiesTogetherStayWithinTheirBytesAndSmallOnesDoNotWait) {
+  Options options;
+  options.max_bodies_bytes = 100'000;
+  options.small_body_bytes = 1'000;
+  start(std::move(options));
+  const auto head = [](std::size_t bytes) {
+    return cat("POST /echo HTTP/1.1\r\nContent-Length: ", bytes, "\r\n\r\n");
+  };
+  const std::string body(80'000, 'x');
+  Client first(port_);
+  first.send(head(80'000) + body.substr(1));
+  const auto bytes = [&] {
+    std::size_t now = 0;
+    on_loop([&] { now = server_->bodies_bytes(); });
+    return now;
+  };
+  ASSERT_TRUE(wait_until([&] { return bytes() == 80'000; }));
+  Client second(port_), third(port_), small(port_);
+  second.send(head(50'000) + body.substr(0, 50'000));
+  third.send(head(40'000) + body.substr(0, 40'000));
+  small.send(head(500) + body.substr(0, 500));
+  EXPECT_THAT(small.answer(), testing::EndsWith("POST " + body.substr(0, 500)));
+  EXPECT_EQ(requests_, 1);
+  EXPECT_EQ(bytes(), 80'000u);
+  first.send("x");
+  EXPECT_THAT(first.answer(), testing::EndsWith("POST " + body));
+  EXPECT_THAT(second.answer(), testing::EndsWith("POST " + body.substr(0, 50'000)));
+  EXPECT_THAT(third.answer(), testing::EndsWith("POST " + body.substr(0, 40'000)));
+  EXPECT_TRUE(wait_until([&] { return bytes() == 0; }));
+  // One that waits and leaves, and one whose turn comes too late.
+  Client again(port_);
+  again.send(head(80'000));
+  ASSERT_TRUE(wait_until([&] { return bytes() == 80'000; }));
+  {
+    Client leaves(port_);
+    leaves.send(head(50'000));
+  }
+  again.leave();
+  EXPECT_TRUE(wait_until([&] { return bytes() == 0; }));
+}
+
+TEST_F(ServerTest, BodyThatFindsNoRoomInTimeIsAnswered) {
+  Options options;
+  options.max_bodies_bytes = 100'000;
+  options.body_wait = std::chrono::milliseconds(50);
+  start(std::move(options));
+  Client first(port_), second(port_);
+  first.send("POST /echo HTTP/1.1\r\nContent-Length: 90000\r\n\r\n");
+  std::size_t now = 0;
+  ASSERT_TRUE(wait_until([&] {
+    on_loop([&] { now = server_->bodies_bytes(); });
+    return now == 90'000;
+  }));
+  second.send("POST /echo HTTP/1.1\r\nContent-Length: 50000\r\n\r\n");
+  EXPECT_THAT(second.rest(), StartsWith("HTTP/1.1 503 "));
+}
+
 TEST_F(ServerTest, RefusesHeadersAboveTheLimit) {
   Options options;
   options.max_header_bytes = 4000;

@@ -16,6 +16,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "support/process.hpp"
 #include "dmi/wire/dmi.hpp"
 
 namespace dmi::wire {
@@ -328,6 +329,41 @@ TEST(Manager, AMessageAboveTheLimitIsInvalidAndNotWorthAnotherTry) {
   EXPECT_EQ(answer([&](Done done) { client->report_status(large, done); }).code(), Code::invalid);
   large.twins[0].reported->value.assign(15u << 20, 'x');
   EXPECT_EQ(answer([&](Done done) { client->report_status(large, done); }), Status());
+}
+
+// Requests that nobody has answered yet take a bounded number of bytes together; what is above it
+// hears the words after which mappers pause.
+TEST(Manager, CallsThatWaitTakeABoundedNumberOfBytes) {
+  const Folder folder;
+  Manager manager;
+  manager.hold = true;
+  const auto server = serve_manager(folder / "dmi.sock", manager);
+  const auto client = connect_manager(folder / "dmi.sock");
+  DeviceReport report{{"plant", "boiler"}, {}};
+  for (int i = 0; i < 3000; ++i) {
+    report.twins.push_back({cat("p", i), {}, TwinValue{std::string(4000, 'x'), {}}});
+  }
+  std::mutex mutex;
+  std::vector<Status> refused;
+  constexpr std::size_t calls = 10;
+  for (std::size_t i = 0; i < calls; ++i) {
+    client->report_status(report, [&](Status status) {
+      const std::lock_guard lock(mutex);
+      if (!status.ok()) refused.push_back(std::move(status));
+    });
+  }
+  ASSERT_TRUE(test_support::wait_until([&] {
+    const std::scoped_lock lock(mutex, manager.mutex);
+    return refused.size() + manager.held.size() == calls;
+  }));
+  EXPECT_EQ(manager.held.size(), 5u);  // of 12 MB each
+  EXPECT_LE((*server)->counters().open_bytes, std::uint64_t{64} << 20);
+  EXPECT_EQ(refused[0].code(), Code::unavailable);
+  EXPECT_NE(refused[0].text().find("too many request"), std::string::npos) << refused[0].text();
+  manager.hold = false;
+  for (const Done& done : manager.held) done(Status());
+  EXPECT_TRUE(test_support::wait_until([&] { return (*server)->counters().open_bytes == 0; }));
+  EXPECT_EQ(answer([&](Done done) { client->report_status(report, done); }), Status());
 }
 
 TEST(Mapper, EveryCallArrives) {

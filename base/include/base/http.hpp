@@ -64,6 +64,11 @@ struct Options {
   // Bodies and headers past these are answered 413 / 431 and the connection is closed.
   std::size_t max_body_bytes = 3u << 20;  // kube-apiserver's own limit is 3 MiB
   std::size_t max_header_bytes = 64u << 10;
+  // Bodies above small_body_bytes that are being read or answered, of all connections together. A
+  // request that finds no room waits, unread, in turn; after body_wait it is answered 503.
+  std::size_t max_bodies_bytes = 16u << 20;
+  std::size_t small_body_bytes = 16u << 10;
+  Duration body_wait = std::chrono::seconds(20);
   std::size_t max_connections = 1024;         // past it new ones are closed at once, counted
   std::size_t max_backlog_bytes = 8u << 20;   // per streaming client
   Duration idle = std::chrono::seconds(120);  // keep-alive without a request; a stream may idle on
@@ -80,6 +85,7 @@ class Server {
   virtual ~Server() = default;  // closes the listener and every connection
   virtual std::uint16_t port() const = 0;
   virtual std::size_t connections() const = 0;
+  virtual std::size_t bodies_bytes() const = 0;  // what max_bodies_bytes counts, now
   // What new connections are shown from now on; open ones keep theirs. Of a server with TLS.
   // invalid: it cannot be used, and the old one stays.
   virtual Status use_certificate(const std::string& certificate_pem,

@@ -26,6 +26,9 @@ constexpr auto most_wait = std::chrono::milliseconds(10'000);
 // The broker calls us dead after one and a half of these without a word.
 constexpr auto keep_alive = std::chrono::seconds(20);
 constexpr auto connect_timeout = std::chrono::seconds(5);
+// Messages that a broker sends ahead of our acknowledgements: thrice what Mosquitto's default is,
+// and a hundredth of a millisecond's worth each.
+constexpr std::uint16_t most_received = 64;
 // Where the broker says nothing.
 constexpr std::size_t max_receive = 65535;
 // What Paho queues before it refuses, which costs an exception each: never, of what may fly live
@@ -118,10 +121,10 @@ struct Connection::Impl {
   base::Backoff backoff;
   bool connected = false;
   std::size_t receive_maximum = max_receive;
-  std::string said;                  // the last reason for being away that was logged
-  std::uint64_t dropped_before = 0;  // by former clients
-  std::future<void> leaving;         // valid: of a client that is replaced
-  std::unique_ptr<Client> client;    // null: not before that one is gone
+  std::string said;                // the last reason for being away that was logged
+  Inbound inbound;                 // outlives the clients that call it
+  std::future<void> leaving;       // valid: of a client that is replaced
+  std::unique_ptr<Client> client;  // null: not before that one is gone
 
   Impl(base::Loop& owner, const EventBus::Settings& wanted, Message last_will, Events told)
       : loop(owner),
@@ -132,7 +135,8 @@ struct Connection::Impl {
         version(wanted.mqtt_version == 3 ? 3 : 5),
         retry(owner),
         backoff(first_wait, most_wait,
-                static_cast<std::uint32_t>(owner.wall().time_since_epoch().count())) {}
+                static_cast<std::uint32_t>(owner.wall().time_since_epoch().count())),
+        inbound(owner, std::move(events.inbound)) {}
 
   Status create();
   void replace(int wanted);
@@ -162,13 +166,12 @@ Status Connection::Impl::create() {
       for (const auto& [id, delivered] : box.take()) events.outcome(id, delivered);
       events.settled();
     };
-    next->paho.set_message_callback([this, &box](mqtt::const_message_ptr message) {
-      const bool posted = box.post([this, message] {
-        const auto& payload = message->get_payload_ref();
-        events.message(message->get_topic(), {payload.data(), payload.size()},
-                       message->is_retained());
-      });
-      if (!posted) ++box.dropped;
+    next->paho.set_message_callback([this](mqtt::const_message_ptr message) {
+      const auto& payload = message->get_payload_ref();
+      inbound.arrived({message->get_topic(),
+                       message,
+                       {payload.data(), payload.size()},
+                       message->is_retained()});
     });
     next->paho.set_connection_lost_handler(
         [this, &box](const std::string&) { box.post([this] { lost(); }); });
@@ -185,7 +188,6 @@ void Connection::Impl::replace(int wanted) {
   version = wanted;
   if (!client) return;
   client->alive.reset();
-  dropped_before += client->mailbox->dropped;
   const auto old = std::make_shared<std::unique_ptr<Client>>(std::move(client));
   try {
     leaving = std::async(std::launch::async, [old] { old->reset(); });
@@ -217,7 +219,8 @@ void Connection::Impl::fill(mqtt::connect_options_builder& builder,
     const auto expiry = std::chrono::seconds(settings.persistent_session ? settings.session_expiry
                                                                          : std::chrono::seconds(0));
     builder.properties(
-        {{mqtt::property::SESSION_EXPIRY_INTERVAL, static_cast<std::int32_t>(expiry.count())}});
+        {{mqtt::property::SESSION_EXPIRY_INTERVAL, static_cast<std::int32_t>(expiry.count())},
+         {mqtt::property::RECEIVE_MAXIMUM, static_cast<std::int32_t>(most_received)}});
   } else {
     builder.mqtt_version(MQTTVERSION_3_1_1).clean_session(!settings.persistent_session);
   }
@@ -390,8 +393,6 @@ void Connection::close(const Message& farewell) {
 bool Connection::connected() const { return impl_->connected; }
 int Connection::version() const { return impl_->version; }
 std::size_t Connection::receive_maximum() const { return impl_->receive_maximum; }
-std::uint64_t Connection::dropped_in() const {
-  return impl_->dropped_before + (impl_->client ? impl_->client->mailbox->dropped.load() : 0);
-}
+Inbound::Counters Connection::inbound() const { return impl_->inbound.counters(); }
 
 }  // namespace devicetwin::bus

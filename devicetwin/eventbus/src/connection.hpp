@@ -12,6 +12,7 @@
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/event_bus.hpp"
+#include "inbound.hpp"
 #include "message.hpp"
 
 namespace devicetwin::bus {
@@ -22,7 +23,7 @@ class Connection {
   struct Events {
     std::function<void()> up;    // connected and subscribed
     std::function<void()> down;  // may come several times; nothing can be published now
-    std::function<void(std::string_view topic, std::string_view payload, bool retained)> message;
+    Inbound::Events inbound;
     // Of messages given to publish, some at a time; then settled() once.
     std::function<void(std::uint64_t id, bool delivered)> outcome;
     std::function<void()> settled;
@@ -47,7 +48,7 @@ class Connection {
   int version() const;  // 3 or 5: what the running connection speaks, or the next will
   // How many publications the broker takes before it has acknowledged one (MQTT 5, 3.2.2.3.3).
   std::size_t receive_maximum() const;
-  std::uint64_t dropped_in() const;
+  Inbound::Counters inbound() const;
 
  private:
   struct Client;

@@ -83,34 +83,69 @@ Dispatcher::Dispatcher(Core& core, Publish publish, TopicPolicies policies)
 
 void Dispatcher::message(std::string_view text, std::string_view payload) {
   const Topic topic = parse_topic(text);
-  if (topic.bare && core_.find(Kind::device, topic.device) != nullptr) bare_.insert(topic.device);
+  if (is_request(topic)) return carry_out(topic, read(topic, payload));
+  know_bare(topic);
+  if (topic.verb == Verb::history_get) return history_.get(topic, payload);
+  ++ignored_;  // versions of a cloud, which no client of the broker is, or nothing of ours
+}
+
+bool Dispatcher::is_request(const Topic& topic) {
+  return topic.verb == Verb::twin_update || topic.verb == Verb::twin_get ||
+         topic.verb == Verb::state_update || topic.verb == Verb::membership_get;
+}
+
+Request Dispatcher::read(const Topic& topic, std::string_view payload) {
   switch (topic.verb) {
     case Verb::twin_update:
-      return twin_update(topic, payload);
+      return parse_update(payload);
     case Verb::twin_get:
-      return twin_get(topic, payload);
-    case Verb::history_get:
-      return history_.get(topic, payload);
-    case Verb::state_update:
-      return state_update(topic, payload);
+      return parse_get(payload, "twin info");
     case Verb::membership_get:
-      return membership_get(payload);
-    case Verb::cloud_updated:  // versions of a cloud, which no client of the broker is
-    case Verb::none:
-      ++ignored_;
+      return parse_get(payload, "get membership info");
+    default:
+      return parse_state(payload);
   }
 }
 
-void Dispatcher::twin_update(const Topic& topic, std::string_view payload) {
+void Dispatcher::know_bare(const Topic& topic) {
+  if (topic.bare && core_.find(Kind::device, topic.device) != nullptr) bare_.insert(topic.device);
+}
+
+void Dispatcher::carry_out(const Topic& topic, const Request& request) {
+  know_bare(topic);
+  switch (topic.verb) {
+    case Verb::twin_update:
+      return twin_update(topic, request);
+    case Verb::twin_get:
+      return twin_get(topic, request);
+    case Verb::membership_get:
+      return membership_get(request);
+    default:
+      return state_update(topic, request);
+  }
+}
+
+void Dispatcher::refuse(std::string_view text) {
+  const Topic topic = parse_topic(text);
+  const auto answer = [&](TopicKind kind, std::string_view suffix) {
+    publish(
+        kind, device_topic(topic.device, topic.bare, suffix),
+        error_result("", now_ms(), 429, "more requests came than are read; send it again later"));
+  };
+  if (topic.verb == Verb::twin_update) answer(TopicKind::update_result, "/twin/update/result");
+  if (topic.verb == Verb::twin_get) answer(TopicKind::get_result, "/twin/get/result");
+  if (topic.verb == Verb::history_get) answer(TopicKind::get_result, "/twin/history/get/result");
+}
+
+void Dispatcher::twin_update(const Topic& topic, const Request& request) {
   const std::string answer_topic = device_topic(topic.device, topic.bare, "/twin/update/result");
-  Request request = parse_update(payload);
   if (!request.status.ok()) {
     return publish(TopicKind::update_result, answer_topic,
                    error_result(request.event_id, now_ms(), 400, request.status.text()));
   }
   const TwinUpdate asked = request.update;
   core_.update_twin(
-      topic.device, std::move(request.update), Origin::mqtt,
+      topic.device, request.update, Origin::mqtt,
       [this, life = std::weak_ptr(alive_), asked, details = request.details,
        answer_topic](auto applied) {
         if (life.expired()) return;
@@ -124,9 +159,8 @@ void Dispatcher::twin_update(const Topic& topic, std::string_view payload) {
       });
 }
 
-void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
+void Dispatcher::twin_get(const Topic& topic, const Request& request) {
   const std::string answer_topic = device_topic(topic.device, topic.bare, "/twin/get/result");
-  const Request request = parse_get(payload, "twin info");
   if (!request.status.ok()) {
     return publish(TopicKind::get_result, answer_topic,
                    error_result(request.event_id, now_ms(), 400, request.status.text()));
@@ -149,8 +183,7 @@ void Dispatcher::twin_get(const Topic& topic, std::string_view payload) {
   publish(TopicKind::get_result, answer_topic, twin_result(request.event_id, now_ms(), twins));
 }
 
-void Dispatcher::state_update(const Topic& topic, std::string_view payload) {
-  const Request request = parse_state(payload);
+void Dispatcher::state_update(const Topic& topic, const Request& request) {
   // KubeEdge has no answer for a state it does not know, so neither is there one here.
   if (!request.status.ok()) {
     ++ignored_;
@@ -163,9 +196,8 @@ void Dispatcher::state_update(const Topic& topic, std::string_view payload) {
                      });
 }
 
-void Dispatcher::membership_get(std::string_view payload) {
+void Dispatcher::membership_get(const Request& request) {
   const std::string answer_topic = node_topic(core_.node(), "/membership/get/result");
-  const Request request = parse_get(payload, "get membership info");
   if (!request.status.ok()) {
     return publish(TopicKind::membership, answer_topic,
                    error_result(request.event_id, now_ms(), 400, request.status.text()));

@@ -29,6 +29,12 @@ class Dispatcher final : public Outlet {
   Dispatcher(Core& core, Publish publish, TopicPolicies policies = {});
 
   void message(std::string_view topic, std::string_view payload);
+  // The same in two halves, for payloads that take long to read. read() is pure, any thread.
+  static bool is_request(const Topic& topic);  // of those that read() reads
+  static Request read(const Topic& topic, std::string_view payload);
+  void carry_out(const Topic& topic, const Request& request);
+  // Answers 429 where the topic has answers: more comes than is read.
+  void refuse(std::string_view topic);
   void changed(const Change& change) override;
   // While nobody listens, or the broker is slow, changes of twins are not queued but remembered
   // per property: when somebody does again he hears one document per device, from the first value
@@ -59,10 +65,11 @@ class Dispatcher final : public Outlet {
   };
   using Rows = std::vector<const Change::Row*>;  // by name
 
-  void twin_update(const Topic& topic, std::string_view payload);
-  void twin_get(const Topic& topic, std::string_view payload);
-  void state_update(const Topic& topic, std::string_view payload);
-  void membership_get(std::string_view payload);
+  void twin_update(const Topic& topic, const Request& request);
+  void twin_get(const Topic& topic, const Request& request);
+  void state_update(const Topic& topic, const Request& request);
+  void membership_get(const Request& request);
+  void know_bare(const Topic& topic);
   void membership_changed(const Change& change);
   void twins_changed(const Change& change);
   void tell_document(const dmi::ObjectId& device, const std::string& event_id, const Rows& rows);

@@ -46,18 +46,25 @@ struct EventBus::Impl {
         dispatcher(
             owner, [this](bus::Message message) { push(std::move(message)); }, wanted.policies),
         // A will is written when we connect and told when we are gone: it has no time of its own.
-        connection(loop, wanted, node_state("offline", 0),
-                   {.up = [this] { up(); },
-                    .down = [this] { listen(); },
-                    .message = [this](auto topic, auto payload,
-                                      bool retained) { message(topic, payload, retained); },
-                    .outcome = [this](auto id, bool delivered) { outcome(id, delivered); },
-                    .settled = [this] { drain(); },
-                    .renewed =
-                        [this] {
-                          outbox.failed_all();
-                          if (replayer) replayer->pause();
-                        }}) {
+        connection(
+            loop, wanted, node_state("offline", 0),
+            {.up = [this] { up(); },
+             .down = [this] { listen(); },
+             .inbound = {.message = [this](auto topic, auto payload,
+                                           bool retained) { message(topic, payload, retained); },
+                         .request =
+                             [this](const bus::Topic& topic, const bus::Request& request) {
+                               ++received;
+                               dispatcher.carry_out(topic, request);
+                             },
+                         .refused = [this](auto topic) { dispatcher.refuse(topic); }},
+             .outcome = [this](auto id, bool delivered) { outcome(id, delivered); },
+             .settled = [this] { drain(); },
+             .renewed =
+                 [this] {
+                   outbox.failed_all();
+                   if (replayer) replayer->pause();
+                 }}) {
     dispatcher.set_listening(false);
     dispatcher.set_history(settings.history);
     if (wanted.outbox == nullptr) return;
@@ -192,6 +199,14 @@ EventBus::~EventBus() {
   impl_->connection.close(impl_->node_state("offline", impl_->now_ms()));
 }
 
+base::Lane::Counters EventBus::lane() const {
+  const bus::Inbound::Counters inbound = impl_->connection.inbound();
+  base::Lane::Counters lane = inbound.lane;
+  lane.bytes += inbound.reading;
+  lane.refused = inbound.refused;
+  return lane;
+}
+
 bool EventBus::connected() const { return impl_->connection.connected(); }
 int EventBus::mqtt_version() const { return impl_->connection.version(); }
 
@@ -203,7 +218,7 @@ EventBus::Counters EventBus::counters() const {
           .replayed = impl_->replayer ? impl_->replayer->delivered() : 0,
           .uploaded = impl_->uploaded,
           .slow = impl_->slow_times,
-          .dropped_in = impl_->connection.dropped_in(),
+          .dropped_in = impl_->connection.inbound().refused,
           .dropped_out = impl_->outbox.dropped()};
 }
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "inbound.hpp"
 #include "payload.hpp"
 #include "request.hpp"
 
@@ -103,6 +104,11 @@ int history_code(const Status& status) {
 
 HistoryRequest parse_history(std::string_view payload) {
   HistoryRequest request;
+  if (payload.size() > Inbound::large_bytes) {
+    request.status = Status(Code::invalid, cat("the payload has ", payload.size(), " bytes, above ",
+                                               Inbound::large_bytes));
+    return request;
+  }
   const Request head = parse_get(payload, "history");
   request.event_id = head.event_id;
   request.status = head.status;

@@ -3,7 +3,6 @@
 
 #include <mqtt/async_client.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,7 +24,6 @@ struct Mailbox {
   std::mutex mutex;
   std::vector<std::pair<std::uint64_t, bool>> outcomes;  // guarded by mutex: id, delivered
   bool posted = false;                                   // guarded by mutex
-  std::atomic<std::uint64_t> dropped{0};
   std::function<void()> collect;  // on the loop; set before the client starts
   std::weak_ptr<const bool> life;
 

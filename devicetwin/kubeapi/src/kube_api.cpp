@@ -168,6 +168,7 @@ Result<std::unique_ptr<KubeApi>> KubeApi::listen(Core& core, base::IoLoop& loop,
 void KubeApi::changed(const Change& change) { impl_->watches.changed(change); }
 std::uint16_t KubeApi::port() const { return impl_->server->port(); }
 std::size_t KubeApi::watchers() const { return impl_->watches.count(); }
+std::size_t KubeApi::bodies_bytes() const { return impl_->server->bodies_bytes(); }
 std::filesystem::path KubeApi::kubeconfig() const { return impl_->settings.folder / "kubeconfig"; }
 
 }  // namespace devicetwin

@@ -17,8 +17,9 @@ constexpr auto overflow_retry = std::chrono::milliseconds(100);
 
 }  // namespace
 
-Answer::Answer(std::shared_ptr<Answers> open, grpc::ServerUnaryReactor& reactor, const char* method)
-    : open_(std::move(open)), reactor_(reactor), method_(method) {}
+Answer::Answer(std::shared_ptr<Answers> open, grpc::ServerUnaryReactor& reactor, const char* method,
+               std::size_t bytes)
+    : open_(std::move(open)), reactor_(reactor), method_(method), bytes_(bytes) {}
 
 Answer::~Answer() {
   finish(Status(Code::unavailable, base::cat(method_, ": dropped without an answer")));
@@ -35,12 +36,13 @@ void Answer::finish(Status status, const std::function<void()>& fill) {
   open_->forget(this);
 }
 
-std::shared_ptr<Answer> Answers::take(grpc::ServerUnaryReactor& reactor, const char* method) {
+std::shared_ptr<Answer> Answers::take(grpc::ServerUnaryReactor& reactor, const char* method,
+                                      std::size_t bytes) {
   bool closed = false;
   {
     const std::lock_guard lock(mutex_);
-    if (!closed_ && open_.size() < max_open) {
-      auto answer = std::make_shared<Answer>(shared_from_this(), reactor, method);
+    if (!closed_ && open_.size() < max_open && bytes_->take(bytes)) {
+      auto answer = std::make_shared<Answer>(shared_from_this(), reactor, method, bytes);
       open_.emplace(answer.get(), answer);
       return answer;
     }
@@ -50,9 +52,9 @@ std::shared_ptr<Answer> Answers::take(grpc::ServerUnaryReactor& reactor, const c
     reactor.Finish(to_grpc(Status(Code::unavailable, base::cat(method, ": stopping"))));
   } else {
     ++overflow_;
-    reactor.Finish(exhausted(
-        base::cat(method, ": too many requests: ", max_open, " are waiting for an answer"),
-        overflow_retry));
+    reactor.Finish(exhausted(base::cat(method, ": too many requests: ", max_open, " of them or ",
+                                       Open::max_bytes, " bytes are waiting for an answer"),
+                             overflow_retry));
   }
   return nullptr;
 }
@@ -72,6 +74,7 @@ void Answers::close(std::chrono::milliseconds grace) {
 
 void Answers::forget(const Answer* answer) {
   const std::lock_guard lock(mutex_);
+  bytes_->give(answer->bytes_);
   open_.erase(answer);
   if (open_.empty()) empty_.notify_all();
 }

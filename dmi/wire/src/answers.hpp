@@ -22,10 +22,38 @@ namespace dmi::wire {
 
 class Answers;
 
+// Requests that a server has and that are not answered yet, in bytes. Any thread.
+class Open {
+ public:
+  // Four of the largest; a registration's answer is not among them.
+  static constexpr std::size_t max_bytes = 64u << 20;
+
+  // false: no room; one alone may have more.
+  bool take(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    if (bytes_ != 0 && bytes_ + bytes > max_bytes) return false;
+    bytes_ += bytes;
+    return true;
+  }
+  void give(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    bytes_ -= bytes;
+  }
+  std::size_t bytes() const {
+    const std::lock_guard lock(mutex_);
+    return bytes_;
+  }
+
+ private:
+  mutable std::mutex mutex_;  // guards what follows
+  std::size_t bytes_ = 0;
+};
+
 class Answer {
  public:
-  // method: a literal, for texts.
-  Answer(std::shared_ptr<Answers> open, grpc::ServerUnaryReactor& reactor, const char* method);
+  // method: a literal, for texts. bytes: of the request, taken from open.
+  Answer(std::shared_ptr<Answers> open, grpc::ServerUnaryReactor& reactor, const char* method,
+         std::size_t bytes);
   ~Answer();
   Answer(const Answer&) = delete;
   Answer& operator=(const Answer&) = delete;
@@ -34,9 +62,11 @@ class Answer {
   void finish(base::Status status, const std::function<void()>& fill = nullptr);
 
  private:
+  friend class Answers;
   std::shared_ptr<Answers> open_;  // shared: a completion may outlive the server
   grpc::ServerUnaryReactor& reactor_;
   const char* method_;
+  const std::size_t bytes_;
   std::atomic<bool> answered_ = false;
 };
 
@@ -45,11 +75,14 @@ class Answers : public std::enable_shared_from_this<Answers> {
   // Calls a server holds open. A handler that is 4,096 behind is stuck: further ones are refused.
   static constexpr std::size_t max_open = 4096;
 
-  // nullptr: closed (unavailable), or too many (RESOURCE_EXHAUSTED); the call is answered already.
-  std::shared_ptr<Answer> take(grpc::ServerUnaryReactor& reactor, const char* method);
+  // nullptr: closed (unavailable), or too many or too large (RESOURCE_EXHAUSTED); the call is
+  // answered already. bytes: of the request.
+  std::shared_ptr<Answer> take(grpc::ServerUnaryReactor& reactor, const char* method,
+                               std::size_t bytes);
   // Refuses new calls, waits for the open ones, and after grace answers them with unavailable.
   void close(std::chrono::milliseconds grace);
   std::uint64_t overflow() const { return overflow_; }
+  const std::shared_ptr<Open>& open() const { return bytes_; }
 
  private:
   friend class Answer;
@@ -62,6 +95,7 @@ class Answers : public std::enable_shared_from_this<Answers> {
   std::map<const Answer*, std::weak_ptr<Answer>> open_;
   bool closed_ = false;
   std::atomic<std::uint64_t> overflow_ = 0;
+  const std::shared_ptr<Open> bytes_ = std::make_shared<Open>();  // the batches' too
 };
 
 }  // namespace dmi::wire

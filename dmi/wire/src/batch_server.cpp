@@ -41,6 +41,15 @@ void refuse(batch::Verdicts& verdicts, std::size_t item, const Status& why) {
 
 // A batch that the handler has.
 struct Taken {
+  Taken(std::shared_ptr<Open> of, std::size_t size) : open(std::move(of)), bytes(size) {}
+  ~Taken() {
+    if (counted) open->give(bytes);
+  }
+  Taken(const Taken&) = delete;
+
+  const std::shared_ptr<Open> open;
+  const std::size_t bytes;
+  const bool counted = open->take(bytes);
   std::vector<std::size_t> places;  // of the items that went to the handler
   batch::Verdicts verdicts;         // of the others, until it is answered
   bool answered = false;
@@ -123,7 +132,8 @@ class BatchCall final : public Reactor {
   // Hands what was read to the handler, and reads on while it has not too much.
   void take() {
     std::vector<BatchItem> items;
-    const auto taken = std::make_shared<Taken>();
+    const auto taken = std::make_shared<Taken>(service_.open_, batch_.ByteSizeLong());
+    if (!taken->counted) return refuse_batch(taken);
     items.reserve(static_cast<std::size_t>(batch_.items_size()));
     for (int i = 0; i < batch_.items_size(); ++i) {
       BatchItem item = from_proto(batch_.items(i));
@@ -134,13 +144,26 @@ class BatchCall final : public Reactor {
       taken->places.push_back(static_cast<std::size_t>(i));
       items.push_back(std::move(item));
     }
-    bool next = false;
-    {
-      const std::lock_guard lock(mutex_);
-      open_.push_back(taken);
-      next = reading_ = !finished_ && open_.size() < BatchStream::max_open;
-    }
+    const bool next = add(taken);
     service_.handler_.report_batch(caller_, mapper_, std::move(items), done_of(taken));
+    if (next) StartRead(&batch_);
+  }
+
+  // Whether there is room to read another one.
+  bool add(const std::shared_ptr<Taken>& taken) {
+    const std::lock_guard lock(mutex_);
+    open_.push_back(taken);
+    return reading_ = !finished_ && open_.size() < BatchStream::max_open;
+  }
+
+  // The SDK knows the words, waits, and tells the newest values then.
+  void refuse_batch(const std::shared_ptr<Taken>& taken) {
+    taken->answered = true;
+    refuse_all(taken->verdicts,
+               Status(Code::unavailable, base::cat("too many requests: ", Open::max_bytes,
+                                                   " bytes are waiting for an answer")));
+    const bool next = add(taken);
+    write();
     if (next) StartRead(&batch_);
   }
 

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 
+#include "answers.hpp"
 #include "dmi/wire/dmi.hpp"
 #include "gate.hpp"
 
@@ -21,7 +22,9 @@ class BatchService final : public mapperframework::v1::BatchService::CallbackSer
   // Streams at the same time. A node has a mapper per protocol, and a few more.
   static constexpr std::size_t max_streams = 256;
 
-  BatchService(ManagerHandler& handler, const Gate& gate) : handler_(handler), gate_(gate) {}
+  // open: what the requests of the server may take together.
+  BatchService(ManagerHandler& handler, const Gate& gate, std::shared_ptr<Open> open)
+      : handler_(handler), gate_(gate), open_(std::move(open)) {}
 
   grpc::ServerBidiReactor<mapperframework::v1::Batch, mapperframework::v1::Verdicts>* Report(
       grpc::CallbackServerContext* context) override;
@@ -37,6 +40,7 @@ class BatchService final : public mapperframework::v1::BatchService::CallbackSer
 
   ManagerHandler& handler_;
   const Gate& gate_;
+  const std::shared_ptr<Open> open_;
   // guards all below: streams come and go on gRPC's threads
   std::mutex mutex_;
   std::condition_variable none_;

@@ -12,6 +12,8 @@ namespace dmi::wire {
 
 // What a server takes: one device with its 4,096 properties is 1 MB, one report of them 1 MB more.
 inline constexpr int max_message_bytes = 16 << 20;
+// What a server holds of messages that are not whole yet, with gRPC's own buffers.
+inline constexpr std::size_t max_wire_bytes = 128u << 20;
 // What a client takes: the answer to a registration has all devices of the mapper, some 180 bytes a
 // point; a million points must fit.
 inline constexpr int max_answer_bytes = 256 << 20;

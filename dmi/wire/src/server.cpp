@@ -1,5 +1,6 @@
 #include <absl/synchronization/mutex.h>
 #include <dmi.grpc.pb.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
 #include <sys/socket.h>
@@ -36,10 +37,11 @@ Done done_of(std::shared_ptr<Answer> answer, std::function<void()> fill = nullpt
 }
 
 // Runs run(answer) unless the server is closing; what it throws is the call's answer.
-template <class Run>
-Reactor* take(Context* context, Answers& answers, const char* method, Run run) {
+template <class Request, class Run>
+Reactor* take(Context* context, Answers& answers, const char* method, const Request& request,
+              Run run) {
   Reactor* reactor = context->DefaultReactor();
-  const std::shared_ptr<Answer> answer = answers.take(*reactor, method);
+  const std::shared_ptr<Answer> answer = answers.take(*reactor, method, request.ByteSizeLong());
   if (!answer) return reactor;
   try {
     run(answer);
@@ -83,7 +85,10 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
  public:
   using Handler = ManagerHandler;
   ManagerService(Handler& handler, Answers& answers, Gate& gate)
-      : handler_(handler), answers_(answers), gate_(gate), batches_(handler, gate) {}
+      : handler_(handler),
+        answers_(answers),
+        gate_(gate),
+        batches_(handler, gate, answers.open()) {}
 
   void add_to(grpc::ServerBuilder& builder) {
     builder.RegisterService(this);
@@ -99,7 +104,7 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
       caller.ordered = *ours == ordered_value;
     }
     if (const auto busy = gate_.registration(caller)) return refuse(context, *busy);
-    return take(context, answers_, "MapperRegister", [&](std::shared_ptr<Answer> answer) {
+    return take(context, answers_, "MapperRegister", *request, [&](std::shared_ptr<Answer> answer) {
       if (!request->has_mapper()) return answer->finish(absent("mapper"));
       handler_.mapper_register(caller, from_proto(request->mapper()), request->withdata(),
                                [answer, context, response](base::Result<Registration> result) {
@@ -117,25 +122,27 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
                               v1beta1::ReportDeviceStatusResponse*) override {
     const Caller caller = gate_.caller_of(*context);
     if (const auto busy = gate_.call(caller)) return refuse(context, *busy);
-    return take(context, answers_, "ReportDeviceStatus", [&](std::shared_ptr<Answer> answer) {
-      DeviceReport report = from_proto(*request);
-      const Status checked = check("device", report.device, report.twins.size());
-      if (!checked.ok()) return answer->finish(checked);
-      handler_.report_status(caller, std::move(report), done_of(answer));
-    });
+    return take(context, answers_, "ReportDeviceStatus", *request,
+                [&](std::shared_ptr<Answer> answer) {
+                  DeviceReport report = from_proto(*request);
+                  const Status checked = check("device", report.device, report.twins.size());
+                  if (!checked.ok()) return answer->finish(checked);
+                  handler_.report_status(caller, std::move(report), done_of(answer));
+                });
   }
 
   Reactor* ReportDeviceStates(Context* context, const v1beta1::ReportDeviceStatesRequest* request,
                               v1beta1::ReportDeviceStatesResponse*) override {
     const Caller caller = gate_.caller_of(*context);
     if (const auto busy = gate_.call(caller)) return refuse(context, *busy);
-    return take(context, answers_, "ReportDeviceStates", [&](std::shared_ptr<Answer> answer) {
-      ObjectId device = id_of(request->devicenamespace(), request->devicename());
-      const Status checked = check("device", device);
-      if (!checked.ok()) return answer->finish(checked);
-      if (request->state().empty()) return answer->finish(absent("state"));
-      handler_.report_state(caller, std::move(device), request->state(), done_of(answer));
-    });
+    return take(
+        context, answers_, "ReportDeviceStates", *request, [&](std::shared_ptr<Answer> answer) {
+          ObjectId device = id_of(request->devicenamespace(), request->devicename());
+          const Status checked = check("device", device);
+          if (!checked.ok()) return answer->finish(checked);
+          if (request->state().empty()) return answer->finish(absent("state"));
+          handler_.report_state(caller, std::move(device), request->state(), done_of(answer));
+        });
   }
 
  private:
@@ -155,7 +162,7 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
 
   Reactor* RegisterDevice(Context* context, const v1beta1::RegisterDeviceRequest* request,
                           v1beta1::RegisterDeviceResponse* response) override {
-    return take(context, answers_, "RegisterDevice", [&](std::shared_ptr<Answer> answer) {
+    return take(context, answers_, "RegisterDevice", *request, [&](std::shared_ptr<Answer> answer) {
       with_device(*request, *answer, [&](Device device) {
         auto fill = [response, id = device.id] {
           response->set_devicename(id.name);
@@ -169,7 +176,7 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
 
   Reactor* UpdateDevice(Context* context, const v1beta1::UpdateDeviceRequest* request,
                         v1beta1::UpdateDeviceResponse*) override {
-    return take(context, answers_, "UpdateDevice", [&](std::shared_ptr<Answer> answer) {
+    return take(context, answers_, "UpdateDevice", *request, [&](std::shared_ptr<Answer> answer) {
       with_device(*request, *answer, [&](Device device) {
         handler_.update_device(registration_of(*context), std::move(device), done_of(answer));
       });
@@ -178,7 +185,7 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
 
   Reactor* RemoveDevice(Context* context, const v1beta1::RemoveDeviceRequest* request,
                         v1beta1::RemoveDeviceResponse*) override {
-    return take(context, answers_, "RemoveDevice", [&](std::shared_ptr<Answer> answer) {
+    return take(context, answers_, "RemoveDevice", *request, [&](std::shared_ptr<Answer> answer) {
       ObjectId id = id_of(request->devicenamespace(), request->devicename());
       const Status checked = check("device", id);
       if (!checked.ok()) return answer->finish(checked);
@@ -188,40 +195,43 @@ class MapperService final : public v1beta1::DeviceMapperService::CallbackService
 
   Reactor* CreateDeviceModel(Context* context, const v1beta1::CreateDeviceModelRequest* request,
                              v1beta1::CreateDeviceModelResponse* response) override {
-    return take(context, answers_, "CreateDeviceModel", [&](std::shared_ptr<Answer> answer) {
-      with_model(*request, *answer, [&](DeviceModel model) {
-        auto fill = [response, id = model.id] {
-          response->set_devicemodelname(id.name);
-          response->set_devicemodelnamespace(id.space);
-        };
-        handler_.create_model(registration_of(*context), std::move(model),
-                              done_of(answer, std::move(fill)));
-      });
-    });
+    return take(context, answers_, "CreateDeviceModel", *request,
+                [&](std::shared_ptr<Answer> answer) {
+                  with_model(*request, *answer, [&](DeviceModel model) {
+                    auto fill = [response, id = model.id] {
+                      response->set_devicemodelname(id.name);
+                      response->set_devicemodelnamespace(id.space);
+                    };
+                    handler_.create_model(registration_of(*context), std::move(model),
+                                          done_of(answer, std::move(fill)));
+                  });
+                });
   }
 
   Reactor* UpdateDeviceModel(Context* context, const v1beta1::UpdateDeviceModelRequest* request,
                              v1beta1::UpdateDeviceModelResponse*) override {
-    return take(context, answers_, "UpdateDeviceModel", [&](std::shared_ptr<Answer> answer) {
-      with_model(*request, *answer, [&](DeviceModel model) {
-        handler_.update_model(registration_of(*context), std::move(model), done_of(answer));
-      });
-    });
+    return take(
+        context, answers_, "UpdateDeviceModel", *request, [&](std::shared_ptr<Answer> answer) {
+          with_model(*request, *answer, [&](DeviceModel model) {
+            handler_.update_model(registration_of(*context), std::move(model), done_of(answer));
+          });
+        });
   }
 
   Reactor* RemoveDeviceModel(Context* context, const v1beta1::RemoveDeviceModelRequest* request,
                              v1beta1::RemoveDeviceModelResponse*) override {
-    return take(context, answers_, "RemoveDeviceModel", [&](std::shared_ptr<Answer> answer) {
-      ObjectId id = id_of(request->modelnamespace(), request->modelname());
-      const Status checked = check("model", id);
-      if (!checked.ok()) return answer->finish(checked);
-      handler_.remove_model(registration_of(*context), std::move(id), done_of(answer));
-    });
+    return take(context, answers_, "RemoveDeviceModel", *request,
+                [&](std::shared_ptr<Answer> answer) {
+                  ObjectId id = id_of(request->modelnamespace(), request->modelname());
+                  const Status checked = check("model", id);
+                  if (!checked.ok()) return answer->finish(checked);
+                  handler_.remove_model(registration_of(*context), std::move(id), done_of(answer));
+                });
   }
 
   Reactor* GetDevice(Context* context, const v1beta1::GetDeviceRequest* request,
                      v1beta1::GetDeviceResponse* response) override {
-    return take(context, answers_, "GetDevice", [&](std::shared_ptr<Answer> answer) {
+    return take(context, answers_, "GetDevice", *request, [&](std::shared_ptr<Answer> answer) {
       ObjectId id = id_of(request->devicenamespace(), request->devicename());
       const Status checked = check("device", id);
       if (!checked.ok()) return answer->finish(checked);
@@ -310,6 +320,10 @@ class Listener final : public Server {
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(max_message_bytes);
+    // What is on the wire and not a whole message yet; past it gRPC reads no further.
+    grpc::ResourceQuota quota("dmi");
+    quota.Resize(max_wire_bytes);
+    builder.SetResourceQuota(quota);
     service_.add_to(builder);
     server_ = builder.BuildAndStart();
     if (!server_) return Status(Code::unavailable, "gRPC does not start a server");
@@ -328,8 +342,8 @@ class Listener final : public Server {
   }
 
   Counters counters() const override {
-    return {acceptor_->accepted(), acceptor_->refused(), gate_.calls(), gate_.limited(),
-            answers_->overflow()};
+    return {acceptor_->accepted(), acceptor_->refused(), gate_.calls(),
+            gate_.limited(),       answers_->overflow(), answers_->open()->bytes()};
   }
 
  private:

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lane.hpp"
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
@@ -88,6 +89,7 @@ class DmiLink : public Outlet {
   const Counters& counters() const;
   dmi::wire::Server::Counters server_counters() const;
   std::vector<MapperView> mappers_view() const;  // by name
+  base::Lane::Counters lane() const;             // calls of mappers on their way to the loop
 
  private:
   struct Impl;

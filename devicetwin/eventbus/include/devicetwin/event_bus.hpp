@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/lane.hpp"
 #include "base/loop.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
@@ -52,7 +53,7 @@ class EventBus {
     std::uint64_t replayed = 0;     // changes that were kept and have been published since
     std::uint64_t uploaded = 0;     // messages of upload and user topics handed on
     std::uint64_t slow = 0;         // times the broker fell behind
-    std::uint64_t dropped_in = 0;   // the loop was full
+    std::uint64_t dropped_in = 0;   // above the budget of bytes
     std::uint64_t dropped_out = 0;  // the outbox was full: oldest first
   };
 
@@ -66,6 +67,8 @@ class EventBus {
   ~EventBus();
 
   bool connected() const;
+  // Messages of the broker on their way to the loop.
+  base::Lane::Counters lane() const;
   int mqtt_version() const;  // 5 or 3: what is spoken, or tried next
   Counters counters() const;
 

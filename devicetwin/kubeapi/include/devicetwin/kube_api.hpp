@@ -52,6 +52,7 @@ class KubeApi : public Outlet {
 
   std::uint16_t port() const;
   std::size_t watchers() const;
+  std::size_t bodies_bytes() const;  // of large requests that are being read or answered
   std::filesystem::path kubeconfig() const;
 
  private:

@@ -79,8 +79,9 @@ class Server {
     std::uint64_t connections = 0;
     std::uint64_t refused_peers = 0;  // connections of who is not on the allow list
     std::uint64_t calls = 0;
-    std::uint64_t limited = 0;   // calls past the limit of their process
-    std::uint64_t overflow = 0;  // calls refused because too many were waiting for an answer
+    std::uint64_t limited = 0;     // calls past the limit of their process
+    std::uint64_t overflow = 0;    // calls refused because too many were waiting for an answer
+    std::uint64_t open_bytes = 0;  // of requests that wait for an answer now
   };
   virtual ~Server() =
       default;  // stops: calls in flight get until 2 s, then the socket file is gone
