@@ -212,8 +212,11 @@ base::Result<Mqtt> start_mqtt(const Flags& flags, const fs::path& dir, devicetwi
     settings.url = flags.mqtt;
   }
   if (!flags.mqtt_password_file.empty()) {
-    const auto password = base::read_file(flags.mqtt_password_file);
-    if (!password) return password.status();
+    const auto password = base::read_trusted(flags.mqtt_password_file, base::Trust::secret);
+    if (!password) {
+      return base::Status(password.status().code(),
+                          cat("--mqtt-password-file: ", password.status().text()));
+    }
     settings.password = password->substr(0, password->find('\n'));
   }
   if (flags.replay_quota > 0) settings.outbox = durable.outbox.get();
@@ -232,10 +235,8 @@ base::Result<Mqtt> start_mqtt(const Flags& flags, const fs::path& dir, devicetwi
 // The parts, destroyed in reverse: first nobody comes in any more, last the store writes what
 // waits.
 int run(const Flags& flags) {
-  std::error_code error;
   const fs::path dir = fs::absolute(flags.dir);
-  fs::create_directories(dir, error);
-  if (error) return fail({base::Code::unavailable, cat(dir.string(), ": ", error.message())});
+  if (const base::Status status = base::own_folder(dir); !status.ok()) return fail(status);
 
   base::IoLoop loop;
   auto store = devicetwin::Store::open(loop, {.file = dir / "devicetwin.db"});

@@ -29,28 +29,38 @@ bool write_all(int fd, std::string_view content) {
   return true;
 }
 
-}  // namespace
-
-Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return os_error(path, "cannot open");
+Result<std::string> read_all(int fd, const std::filesystem::path& path, std::size_t max_bytes) {
   std::string content;
   char buffer[65536];
   for (;;) {
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      const Status failed = os_error(path, "cannot read");
-      ::close(fd);
-      return failed;
-    }
-    if (got == 0) break;
+    if (got < 0) return os_error(path, "cannot read");
+    if (got == 0) return content;
     content.append(buffer, static_cast<std::size_t>(got));
     if (content.size() > max_bytes) {
-      ::close(fd);
       return Status(Code::invalid, cat(path.string(), ": longer than ", max_bytes, " bytes"));
     }
   }
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return os_error(path, "cannot open");
+  auto content = read_all(fd, path, max_bytes);
+  ::close(fd);
+  return content;
+}
+
+Result<std::string> read_trusted(const std::filesystem::path& path, Trust how,
+                                 std::size_t max_bytes) {
+  // Not blocking: what waits there may be somebody's pipe.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return os_error(path, "cannot open");
+  const Status trust = trusted(fd, path, how);
+  auto content = trust.ok() ? read_all(fd, path, max_bytes) : Result<std::string>(trust);
   ::close(fd);
   return content;
 }
@@ -75,8 +85,16 @@ Status write_file(const std::filesystem::path& path, std::string_view content, u
 }
 
 Result<FileLock> FileLock::take(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (fd < 0 && errno == ELOOP) {
+    return Status(Code::refused,
+                  cat(path.string(), ": not trusted: a lock file is no link; rm ", path.string()));
+  }
   if (fd < 0) return os_error(path, "cannot open the lock file");
+  if (Status stranger = trusted(fd, path, Trust::file); !stranger.ok()) {
+    ::close(fd);
+    return stranger;
+  }
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     char holder[32] = "";
     const ssize_t got = ::pread(fd, holder, sizeof holder - 1, 0);

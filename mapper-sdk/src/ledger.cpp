@@ -16,7 +16,7 @@ using base::Status;
 Result<Ledger> Ledger::open(std::filesystem::path path) {
   Ledger ledger;
   ledger.path_ = std::move(path);
-  const Result<std::string> text = base::read_file(ledger.path_);
+  const Result<std::string> text = base::read_trusted(ledger.path_, base::Trust::file, 16u << 20);
   if (!text) {
     if (text.status().code() == Code::not_found) return ledger;
     return text.status();

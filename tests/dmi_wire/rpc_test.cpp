@@ -542,6 +542,17 @@ TEST(Socket, PathsThatCannotWorkAreInvalidAndNamed) {
   EXPECT_EQ(*base::read_file(folder / "file"), "not a socket");
 }
 
+TEST(Socket, AFolderWhereStrangersMayReplaceItIsRefused) {
+  const Folder folder;
+  Manager manager;
+  ASSERT_EQ(::chmod((folder / "").c_str(), 0777), 0);
+  const auto refused = serve_manager(folder / "dmi.sock", manager);
+  EXPECT_EQ(refused.status().code(), Code::refused);
+  EXPECT_NE(refused.status().text().find("chmod o-w "), std::string::npos);
+  ASSERT_EQ(::chmod((folder / "").c_str(), 01777), 0);
+  EXPECT_TRUE(serve_manager(folder / "dmi.sock", manager).ok());
+}
+
 TEST(Socket, PathsOf107CharactersAndOddOnesWork) {
   const Folder folder;
   const std::string prefix = folder / "";

@@ -6,11 +6,15 @@
 #include <string_view>
 
 #include "base/status.hpp"
+#include "base/trust.hpp"
 
 namespace base {
 
 // The whole file. not_found: absent; invalid: longer than max_bytes; unavailable: anything else.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = 16u << 20);
+// As read_file, of a file that is believed: refused, unless it is trusted (Trust::file or secret).
+Result<std::string> read_trusted(const std::filesystem::path& path, Trust how,
+                                 std::size_t max_bytes = 64u << 10);
 // Writes beside path, flushes, renames. On failure the old content stands. mode as in chmod.
 Status write_file(const std::filesystem::path& path, std::string_view content,
                   unsigned mode = 0644);
@@ -18,8 +22,8 @@ Status write_file(const std::filesystem::path& path, std::string_view content,
 // Holds an exclusive lock on a file (created if absent, never deleted) while it lives.
 class FileLock {
  public:
-  // conflict: another process holds it; the text names its pid. owner text is written into the
-  // file.
+  // conflict: another process holds it; the text names its pid, which is written into the file.
+  // refused: the file is a stranger's or a link, which would have us write into something else.
   static Result<FileLock> take(const std::filesystem::path& path);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;

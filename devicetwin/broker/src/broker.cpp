@@ -143,9 +143,9 @@ Status Broker::Impl::find_programs() {
 }
 
 Status Broker::Impl::make_folder() {
+  if (Status status = base::own_folder(settings.folder); !status.ok()) return status;
   std::error_code error;
-  fs::create_directories(settings.folder, error);
-  if (!error) fs::permissions(settings.folder, fs::perms::owner_all, error);
+  fs::permissions(settings.folder, fs::perms::owner_all, error);
   if (error) return Status(Code::unavailable, cat(settings.folder.string(), ": ", error.message()));
   return Status();
 }
@@ -173,7 +173,7 @@ void Broker::Impl::end_leftover() {
 }
 
 Status Broker::Impl::load_accounts() {
-  const auto text = base::read_file(file("credentials"));
+  const auto text = base::read_trusted(file("credentials"), base::Trust::secret);
   if (text) {
     auto parsed = broker::parse_credentials(*text);
     if (!parsed) {
@@ -201,10 +201,7 @@ Status Broker::Impl::write_files() {
   };
   for (const broker::Account& account : accounts) {
     if (account.user != account.role || account.role == "devicetwin") continue;
-    std::error_code error;
-    fs::create_directories(file(account.role), error);
-    if (error)
-      return Status(Code::unavailable, cat(file(account.role).string(), ": ", error.message()));
+    if (Status status = base::own_folder(file(account.role)); !status.ok()) return status;
     for (const char* client : {"mosquitto_sub", "mosquitto_pub", "mosquitto_rr"}) {
       files.emplace_back(file(account.role) / client,
                          broker::client_options(account, settings.port));

@@ -55,9 +55,9 @@ Status check_url(const std::string& url) {
                 cat("--mqtt ", url, ": wanted tcp://HOST:PORT, ssl://HOST:PORT or none"));
 }
 
-Status readable(const std::string& flag, const std::string& file) {
+Status readable(const std::string& flag, const std::string& file, base::Trust how) {
   if (file.empty()) return Status();
-  const auto content = base::read_file(file);
+  const auto content = base::read_trusted(file, how, 4u << 20);
   return content ? Status()
                  : Status(content.status().code(), cat(flag, ": ", content.status().text()));
 }
@@ -72,12 +72,10 @@ Status check_tls(const EventBus::Settings& settings, bool tls) {
   if (settings.certificate.empty() != settings.key.empty()) {
     return Status(Code::invalid, "--mqtt-cert and --mqtt-key go together: one of them is missing");
   }
-  for (const auto& [flag, file] :
-       {std::pair("--mqtt-ca", &settings.ca), std::pair("--mqtt-cert", &settings.certificate),
-        std::pair("--mqtt-key", &settings.key)}) {
-    if (const Status status = readable(flag, *file); !status.ok()) return status;
-  }
-  return Status();
+  Status status = readable("--mqtt-ca", settings.ca, base::Trust::file);
+  if (status.ok()) status = readable("--mqtt-cert", settings.certificate, base::Trust::file);
+  if (status.ok()) status = readable("--mqtt-key", settings.key, base::Trust::secret);
+  return status;
 }
 
 }  // namespace

@@ -17,9 +17,10 @@ using base::Status;
 
 namespace {
 
-// "" when it is not there, and text that is no PEM when it cannot be read or holds nothing.
+// "" when it is not there, and text that is no PEM when it cannot be read, is not to be trusted, or
+// holds nothing.
 std::string read_pem(const std::filesystem::path& path) {
-  auto text = base::read_file(path, 64u << 10);
+  auto text = base::read_trusted(path, base::Trust::file);
   if (text) return text->empty() ? "empty" : std::move(*text);
   return text.status().code() == Code::not_found ? "" : text.status().text();
 }
@@ -129,7 +130,7 @@ std::string trimmed(std::string text) {
 }
 
 Result<std::string> load_token(const std::filesystem::path& path) {
-  auto text = base::read_file(path, 64u << 10);
+  auto text = base::read_trusted(path, base::Trust::secret);
   // Not one that is there: every kubeconfig has it.
   if (!text && text.status().code() != Code::not_found) return text.status();
   std::string token = text ? trimmed(std::move(*text)) : "";
@@ -156,10 +157,12 @@ bool Identity::accepts(std::string_view authorization_header) const {
 
 Result<Identity> load_identity(const std::filesystem::path& folder, const std::string& address,
                                base::Time now) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    return Status(Code::unavailable, cat(folder.string(), ": cannot create: ", error.message()));
+  if (Status status = base::own_folder(folder); !status.ok()) return status;
+  for (const char* name : {"ca.crt", "server.crt", "ca.key", "server.key", "kubeconfig"}) {
+    const bool secret = !std::string_view(name).ends_with(".crt");
+    const auto trust =
+        base::trusted(folder / name, secret ? base::Trust::secret : base::Trust::file);
+    if (trust.code() == Code::refused) return trust;
   }
   const auto authority = load_authority(folder, now);
   if (!authority) return authority.status();

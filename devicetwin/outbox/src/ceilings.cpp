@@ -8,7 +8,7 @@ namespace devicetwin::outbox {
 using base::Status;
 
 Ceilings::Ceilings(std::filesystem::path file) : file_(std::move(file)) {
-  const auto text = base::read_file(file_);
+  const auto text = base::read_trusted(file_, base::Trust::file);
   if (!text.ok()) return;
   const auto json = dmi::parse_json(*text);
   if (!json.ok() || !json->is_object()) return;

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/text.hpp"
+#include "base/trust.hpp"
 
 namespace devicetwin {
 
@@ -21,6 +22,10 @@ constexpr int busy_ms = 2000;
 }  // namespace
 
 SQLite::Database open_sqlite(const std::filesystem::path& file, const SqliteOptions& options) {
+  for (const char* part : {"", "-wal", "-shm"}) {
+    const Status trust = base::trusted(file.string() + part, base::Trust::file);
+    if (trust.code() == Code::refused) throw SQLite::Exception(trust.text(), SQLITE_PERM);
+  }
   // To SQLite a file of no bytes is a fresh one, and what it held would be gone without a word.
   std::error_code error;
   if (std::filesystem::exists(file, error) && std::filesystem::file_size(file, error) == 0) {

@@ -150,7 +150,7 @@ Result<std::unique_ptr<Upload>> Upload::start(base::Loop& loop, Outbox& outbox, 
                   cat("--upload-url ", settings.url, ": wanted http://… or https://…"));
   }
   if (!settings.ca.empty()) {
-    const auto ca = base::read_file(settings.ca);
+    const auto ca = base::read_trusted(settings.ca, base::Trust::file, 4u << 20);
     if (!ca) return Status(ca.status().code(), cat("--upload-ca: ", ca.status().text()));
   }
   auto impl = std::make_unique<Impl>(loop, outbox, std::move(settings));

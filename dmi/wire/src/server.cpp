@@ -293,6 +293,10 @@ Status check_place(const std::string& path) {
     return Status(Code::invalid,
                   base::cat("socket ", path, ": there is no folder ", folder.string()));
   }
+  // Who could replace the socket would be taken for us.
+  if (const Status stranger = base::trusted(folder, base::Trust::shared_folder); !stranger.ok()) {
+    return Status(stranger.code(), base::cat("socket ", path, ": ", stranger.text()));
+  }
   const auto file = std::filesystem::symlink_status(path, ignored);
   if (std::filesystem::exists(file) && !std::filesystem::is_socket(file)) {
     return Status(Code::invalid, base::cat("socket ", path, ": is there and is not a socket"));

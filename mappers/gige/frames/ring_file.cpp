@@ -17,6 +17,7 @@
 #include <new>
 
 #include "base/text.hpp"
+#include "base/trust.hpp"
 #include "gige/frame_ring.hpp"
 
 namespace gige {
@@ -142,7 +143,9 @@ Status take_away_former(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0)
     return errno == ENOENT ? Status() : system_error(path, "a former ring cannot be opened");
-  Status status = mark_replaced(path, fd);
+  // A stranger's could be cut short while it is looked at, which is a SIGBUS.
+  Status status = base::trusted(fd, path, base::Trust::file);
+  if (status.ok()) status = mark_replaced(path, fd);
   ::close(fd);
   if (status.ok() && ::unlink(path.c_str()) != 0 && errno != ENOENT) {
     status = system_error(path, "a former ring cannot be removed");

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "base/trust.hpp"
 #include "tcp_line.hpp"
 
 namespace modbus {
@@ -33,7 +34,10 @@ struct Connection {
   std::vector<std::uint8_t> out;
 };
 
-std::string unreadable(const std::string& path) {
+// What is wrong with the file; "": it can be read, and is nobody's to change but ours.
+std::string unusable(const std::string& path, base::Trust how) {
+  const base::Status trust = base::trusted(path, how);
+  if (trust.code() == base::Code::refused) return trust.text();
   errno = 0;
   if (std::ifstream(path).good()) return "";
   return cat(path, " cannot be read: ", std::strerror(errno));
@@ -43,7 +47,8 @@ std::string unreadable(const std::string& path) {
 std::string load(asio::ssl::context& context, const TlsSettings& tls) {
   for (const std::string* path : {&tls.ca_file, &tls.cert_file, &tls.key_file}) {
     if (path->empty()) continue;
-    if (std::string why = unreadable(*path); !why.empty()) return why;
+    const auto how = path == &tls.key_file ? base::Trust::secret : base::Trust::file;
+    if (std::string why = unusable(*path, how); !why.empty()) return why;
   }
   Error error;
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);

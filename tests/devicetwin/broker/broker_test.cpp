@@ -113,6 +113,18 @@ TEST_F(PrivateBrokerTest, FilesAreForTheOwnerOnly) {
   EXPECT_NE(passwords.find("devicetwin:$7$"), std::string::npos);
 }
 
+TEST_F(PrivateBrokerTest, AFolderOrAccountsThatOthersMayChangeAreRefused) {
+  ASSERT_TRUE(std::filesystem::create_directory(folder_ / "mqtt"));
+  ASSERT_EQ(::chmod(file("").c_str(), 0777), 0);
+  EXPECT_EQ(try_start(settings()).code(), base::Code::refused);
+  ASSERT_EQ(::chmod(file("").c_str(), 0700), 0);
+  ASSERT_TRUE(base::write_file(file("credentials"), "me known devicetwin\n", 0606).ok());
+  const auto status = try_start(settings());
+  EXPECT_EQ(status.code(), base::Code::refused);
+  EXPECT_NE(status.text().find("chmod o-w " + file("credentials")), std::string::npos)
+      << status.text();
+}
+
 TEST_F(PrivateBrokerTest, ListensOnLoopbackOnly) {
   start();
   // proc(5): local address 127.0.0.1 and port in hexadecimal, state 0A is listening.

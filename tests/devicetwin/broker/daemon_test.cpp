@@ -1,6 +1,8 @@
 // devicetwin and its MQTT as real processes: the first start without configuration, deaths, flags.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -107,6 +109,24 @@ TEST_F(DaemonTest, LastWillTellsThatDevicetwinWasKilled) {
     devicetwin_->kill();
     EXPECT_TRUE(heard.wait_for_output("\"state\":\"offline\"")) << version;
   }
+}
+
+// As the README begins: below a folder that everybody may write to, with the sticky bit. In one
+// without it, and of another user where we can make one, a prepared token is not taken.
+TEST_F(DaemonTest, AFolderThatOthersMayWriteToIsRefusedWithTheRemedy) {
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  ASSERT_TRUE(base::write_file(folder_ / "token", std::string(64, 'a'), 0600).ok());
+  if (::chown(folder_.path().c_str(), 65'534, 65'534) != 0) {
+    // Only root gives folders away; the mode alone is enough.
+  }
+  const auto outcome =
+      test_support::run({built("devicetwin/devicetwin"), "--dir", folder_.path().string(),
+                         "--kube-port", "0", "--mqtt", "none"});
+  EXPECT_EQ(outcome.exit, 1) << outcome.output;
+  EXPECT_NE(outcome.output.find(cat(folder_.path().string(), ": not trusted: it belongs to user ")),
+            std::string::npos)
+      << outcome.output;
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
 }
 
 TEST_F(DaemonTest, WrongTopicPolicyIsAWrongFlag) {

@@ -242,6 +242,8 @@ TEST_F(ConnectionTest, FilesForTlsThatDoNotFitAreRefusedAtStart) {
   EXPECT_NE(refusal(half).find("--mqtt-cert and --mqtt-key go together"), std::string::npos);
   auto absent = tls_settings();
   EXPECT_NE(refusal(absent).find(cat("--mqtt-ca: ", file("ca.crt"))), std::string::npos);
+  ASSERT_TRUE(base::write_file(file("ca.crt"), "anybody's", 0666).ok());
+  EXPECT_NE(refusal(absent).find("everybody may write to it"), std::string::npos);
 }
 
 TEST(Refusal, NamesTheCauseAndTheRemedy) {

@@ -273,15 +273,23 @@ TEST_F(IdentityTest, ATokenThatCannotBeReadIsNotReplaced) {
   EXPECT_THAT(identity.status().text(), HasSubstr("token"));
 }
 
-TEST_F(IdentityTest, AcceptsItsTokenOnly) {
-  const Identity identity = load();
-  EXPECT_TRUE(identity.accepts("Bearer " + identity.token));
-  EXPECT_TRUE(identity.accepts("bearer " + identity.token));
-  EXPECT_FALSE(identity.accepts("Bearer " + identity.token + "x"));
-  EXPECT_FALSE(identity.accepts("Bearer " + std::string(64, '0')));
-  EXPECT_FALSE(identity.accepts("Basic " + identity.token));
-  EXPECT_FALSE(identity.accepts(""));
-  EXPECT_FALSE(Identity().accepts("Bearer "));
+// Who made the folder or a file in it knows the token, and could sign for the server.
+TEST_F(IdentityTest, AFolderWithAPreparedTokenOrKeyIsRefused) {
+  write("token", std::string(64, 'a'));
+  ASSERT_EQ(::chmod(folder_.c_str(), 0777), 0);
+  const auto open_to_all = load_identity(folder_, "127.0.0.1", now_);
+  EXPECT_EQ(open_to_all.status().code(), base::Code::refused);
+  EXPECT_THAT(open_to_all.status().text(), HasSubstr("chmod o-w " + folder_.string()));
+  ASSERT_EQ(::chmod(folder_.c_str(), 0700), 0);
+  for (const char* name : {"token", "ca.key", "server.key", "ca.crt"}) {
+    std::filesystem::remove(folder_ / name);
+    write(name, std::string(64, 'a'));
+    ASSERT_EQ(::chmod((folder_ / name).c_str(), 0666), 0);
+    const auto status = load_identity(folder_, "127.0.0.1", now_).status();
+    EXPECT_EQ(status.code(), base::Code::refused) << name;
+    EXPECT_THAT(status.text(), HasSubstr("chmod o-w " + (folder_ / name).string()));
+    std::filesystem::remove(folder_ / name);
+  }
 }
 
 TEST_F(IdentityTest, KubeconfigFollowsThePort) {

@@ -1,6 +1,7 @@
 #include "devicetwin/store.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +121,16 @@ TEST_F(StoreTest, SecondProcessOnTheFolderIsTurnedAwayWithThePidOfTheFirst) {
   const auto second = Store::open(loop_, {file_});
   EXPECT_EQ(second.status().code(), Code::conflict);
   EXPECT_NE(second.status().text().find(cat("pid ", ::getpid())), std::string::npos);
+}
+
+// Whoever wrote it, or may, says what devices are there and what is written to them.
+TEST_F(StoreTest, AFileThatOthersMayWriteIsNotTrusted) {
+  open().reset();
+  ASSERT_EQ(::chmod(file_.c_str(), 0666), 0);
+  const auto store = Store::open(loop_, {file_});
+  ASSERT_FALSE(store.ok());
+  EXPECT_NE(store.status().text().find("chmod o-w " + file_.string()), std::string::npos)
+      << store.status().text();
 }
 
 TEST_F(StoreTest, DamagedFileIsKeptAsideAndAFreshOneWorks) {

@@ -128,6 +128,18 @@ TEST(FrameRing, RingOfAnotherLivingProcessIsAConflictThatNamesIt) {
   ::close(made[1]);
 }
 
+// It could be cut short while it is looked at, which is a SIGBUS.
+TEST(FrameRing, RingOfAnotherUserIsRefused) {
+  const Name name;
+  { std::ofstream(name.path()) << std::string(5000, 'x'); }
+  if (::chown(name.path().c_str(), 65'534, 65'534) != 0) {
+    GTEST_SKIP() << "only root gives files away";
+  }
+  const auto refused = FrameRing::create(name.text(), 4, 800);
+  EXPECT_EQ(refused.status().code(), Code::refused);
+  EXPECT_THAT(refused.status().text(), HasSubstr(name.path().string() + ": not trusted"));
+}
+
 TEST(FrameRing, FileThatIsNoRingIsLeftAlone) {
   const Name name;
   std::ofstream(name.path()) << std::string(5000, 'x');

@@ -23,7 +23,7 @@ inline constexpr std::uint64_t sqlite_page_bytes = 4096;
 
 // Opens, makes where there is none, and checks the file: WAL, 1 MiB of pages in memory. No mutex of
 // SQLite's: the locks of every bound value were a tenth of a writer's time. A file of no bytes is a
-// damaged one. Throws SQLite::Exception.
+// damaged one, a stranger's is not trusted. Throws SQLite::Exception.
 SQLite::Database open_sqlite(const std::filesystem::path& file, const SqliteOptions& options);
 
 // malformed: the file is damaged; unavailable: anything else. The text begins with the file and has

@@ -30,7 +30,7 @@ class FrameRing {
   // as the largest frame, >= 1.
   // invalid: the name. out_of_range: above max_bytes or more than /dev/shm has free (the text says
   // both and the cure). conflict: another living process writes a ring of that name, or what has
-  // the name is no ring. unavailable: the system refused.
+  // the name is no ring. refused: it is another user's. unavailable: the system refused.
   static base::Result<std::shared_ptr<FrameRing>> create(const std::string& name, std::size_t slots,
                                                          std::size_t slot_bytes);
   virtual ~FrameRing() = default;  // marks the ring as ended and removes its name

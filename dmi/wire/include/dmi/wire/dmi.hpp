@@ -101,7 +101,8 @@ struct ServeSettings {
 // Serves DeviceManagerService on socket_path (absolute, ≤ 107 characters; mode 0660, or 0666 with
 // an allow list).
 // Takes socket_path + ".lock" first, because a second gRPC server would silently steal the socket.
-// conflict: another process serves there; invalid: path too long, or its folder is missing.
+// conflict: another process serves there; invalid: path too long, or its folder is missing;
+// refused: strangers may replace what is in the folder (base::Trust::shared_folder).
 base::Result<std::unique_ptr<Server>> serve_manager(const std::string& socket_path,
                                                     ManagerHandler& handler,
                                                     const ServeSettings& settings = {});
