@@ -37,6 +37,7 @@ struct Flags {
   std::string node = "edge-node";
   std::string kube_address = "127.0.0.1";
   std::uint16_t kube_port = 6550;
+  std::vector<std::string> kube_names;
   std::string mqtt;  // "": a private broker; "none": no event bus
   std::uint16_t mqtt_port = 1883;
   std::string mqtt_version = "5";
@@ -131,6 +132,10 @@ int parse(int argc, char** argv, Flags& flags) {
       ->capture_default_str();
   app.add_option("--kube-port", flags.kube_port, "its port; 0: any free one")
       ->capture_default_str();
+  app.add_option("--kube-name", flags.kube_names,
+                 "name that clients reach it by, repeatable, besides IP addresses, localhost and "
+                 "this machine's name; requests for another are answered 421")
+      ->allow_extra_args(false);
   app.add_option("--history", flags.history,
                  "AGE[,COUNT], like 24h or 7d,100000: keep the past of every property, and not "
                  "only of those with historyAge or historyCount in visitors.configData")
@@ -265,6 +270,7 @@ int run(const Flags& flags) {
   devicetwin::KubeApi::Settings https;
   https.address = flags.kube_address;
   https.port = flags.kube_port;
+  https.names = flags.kube_names;
   https.folder = dir;
   https.routes.push_back(
       {std::string(devicetwin::history_path), [&](const base::http::Request& request, auto answer) {

@@ -24,7 +24,8 @@ def check_free(address, error):
 def start(plane, build, address, http_port):
     plane.spawn("camera", "arv-fake-gv-camera-0.8", "-i", address, "-s", SERIAL)
     plane.spawn("gige-mapper", build / "mappers/gige/gige-mapper", "--edgecore-sock", plane.dir / "dmi.sock",
-                "--socket", plane.dir / "gige.sock", "--http", f"127.0.0.1:{http_port}")
+                "--socket", plane.dir / "gige.sock", "--http", f"127.0.0.1:{http_port}",
+                "--http-token", plane.dir / "gige-http.token")
 
 
 def fetch(url):

@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "base/text.hpp"
+#include "host.hpp"
 #include "target.hpp"
 
 namespace base::http {
@@ -244,6 +245,9 @@ void Connection::dispatch() {
     const auto value = field.value();
     request.headers.emplace_back(lower({name.data(), name.size()}),
                                  std::string(value.data(), value.size()));
+  }
+  if (const std::string why = host_objection(request, hub_->options); !why.empty()) {
+    return refuse(421, why + "\n");
   }
   request.body = std::move(message.body());
 

@@ -98,7 +98,7 @@ class Client {
     return head;
   }
   std::string get(std::string_view path) {
-    send(cat("GET ", path, " HTTP/1.1\r\nHost: x\r\n\r\n"));
+    send(cat("GET ", path, " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     return answer();
   }
 

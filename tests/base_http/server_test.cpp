@@ -119,6 +119,53 @@ TEST_F(ServerTest, KeepsTheConnectionForTheNextRequest) {
   EXPECT_EQ(connections(), 1u);
 }
 
+// A page of evil.example whose name resolves to 127.0.0.1 by now is of the same origin for its
+// browser; what its reader's browser then sends names evil.example as Host (DNS rebinding).
+TEST_F(ServerTest, ARequestForAnotherHostIsMisdirectedAndSaysWhatToAskFor) {
+  start({.names = {"Gate.plant"}, .names_flag = "--http-name"});
+  const auto ask = [&](const std::string& lines) {
+    Client client(port_);
+    client.send(cat("GET /echo HTTP/1.1\r\n", lines, "\r\n"));
+    return client.answer();
+  };
+  char own[256] = "";
+  ASSERT_EQ(::gethostname(own, sizeof own - 1), 0);
+  for (const std::string& good :
+       {std::string("127.0.0.1:8090"), std::string("10.1.2.3"), std::string("[::1]:8090"),
+        std::string("[2001:db8::7]"), std::string("localhost"), std::string("LocalHost.:1"),
+        std::string("gate.plant:443"), std::string(own)}) {
+    EXPECT_THAT(ask(cat("Host: ", good, "\r\n")), StartsWith("HTTP/1.1 200 OK\r\n")) << good;
+  }
+  EXPECT_THAT(ask(""), StartsWith("HTTP/1.1 200 OK\r\n"));
+  const int answered = requests_;
+  for (const char* bad : {"evil.example", "evil.example:8090", "localhost.evil.example",
+                          "127.0.0.1.evil.example", "0x7f.1", "127.1", "gate.plant.evil.example"}) {
+    const std::string answer = ask(cat("Host: ", bad, "\r\n"));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 421 Misdirected Request\r\n")) << bad;
+    EXPECT_THAT(answer, HasSubstr("IP address, localhost or the machine's name, or start it with "
+                                  "--http-name "))
+        << bad;
+  }
+  EXPECT_THAT(ask("Host: localhost\r\nHost: evil.example\r\n"), StartsWith("HTTP/1.1 4"));
+  EXPECT_EQ(requests_, answered);
+}
+
+TEST(CrossSite, IsWhatAnotherHostsPageSends) {
+  const auto cross = [](const std::string& host, const std::string& origin) {
+    Request request;
+    request.headers = {{"host", host}};
+    if (!origin.empty()) request.headers.emplace_back("origin", origin);
+    return is_cross_site(request, {"gate.plant"});
+  };
+  EXPECT_FALSE(cross("127.0.0.1:8090", ""));
+  EXPECT_FALSE(cross("127.0.0.1:8090", "http://127.0.0.1:8090"));
+  EXPECT_FALSE(cross("127.0.0.1:8090", "https://gate.plant"));
+  EXPECT_TRUE(cross("127.0.0.1:8090", "http://127.0.0.1:3000"));
+  EXPECT_TRUE(cross("127.0.0.1:8090", "http://6.6.6.6"));
+  EXPECT_TRUE(cross("127.0.0.1:8090", "http://evil.example"));
+  EXPECT_TRUE(cross("127.0.0.1:8090", "null"));
+}
+
 TEST_F(ServerTest, AnswersRequestsSentAheadInTheirOrder) {
   start();
   Client client(port_);

@@ -28,6 +28,10 @@ struct Request {
   bool has_parameter(std::string_view name) const;
 };
 
+// Whether a page of another site sent the request from a browser: its Origin is neither what Host
+// names nor one of names. Not so for programs, which send no Origin.
+bool is_cross_site(const Request& request, const std::vector<std::string>& names);
+
 // The answer to one request. May be kept and answered later, on the loop; exactly one of send() or
 // begin() is called, once. Calls after the client left are harmless and do nothing.
 class Response {
@@ -58,7 +62,12 @@ struct Page {
 
 struct Options {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;            // 0: any free one, see Server::port()
+  std::uint16_t port = 0;  // 0: any free one, see Server::port()
+  // Names, without port, that requests may ask for in Host, besides any IP address, localhost and
+  // this machine's name; others are answered 421. Else every web page could read and command what
+  // listens beside its reader's browser, by letting a name of its own resolve to 127.0.0.1.
+  std::vector<std::string> names = {};
+  std::string names_flag = {};       // how one is added, for the text of that answer: "--http-name"
   std::string certificate_pem = {};  // with key_pem: TLS 1.2 and up; both empty: plain HTTP
   std::string key_pem = {};
   // Bodies and headers past these are answered 413 / 431 and the connection is closed.

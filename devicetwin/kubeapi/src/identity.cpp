@@ -1,12 +1,11 @@
 #include "identity.hpp"
 
-#include <openssl/crypto.h>
-
 #include <span>
 
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "base/token.hpp"
 
 namespace devicetwin::kube {
 
@@ -124,36 +123,11 @@ Result<KeyPair> load_server(const std::filesystem::path& folder, const std::stri
   return stand_in(address, now);
 }
 
-std::string trimmed(std::string text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
-  return text;
-}
-
-Result<std::string> load_token(const std::filesystem::path& path) {
-  auto text = base::read_trusted(path, base::Trust::secret);
-  // Not one that is there: every kubeconfig has it.
-  if (!text && text.status().code() != Code::not_found) return text.status();
-  std::string token = text ? trimmed(std::move(*text)) : "";
-  // 32 characters are 128 bits of hex: what is shorter was cut off.
-  if (token.size() >= 32) return token;
-  token = base::random_hex(32);
-  if (Status s = base::write_file(path, token + "\n", 0600); !s.ok()) return s;
-  return token;
-}
-
 std::string base64(const std::string& text) {
   return base::base64(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 }  // namespace
-
-bool Identity::accepts(std::string_view authorization_header) const {
-  constexpr std::string_view scheme = "bearer ";
-  if (authorization_header.size() != scheme.size() + token.size() || token.empty()) return false;
-  if (base::lower(authorization_header.substr(0, scheme.size())) != scheme) return false;
-  return CRYPTO_memcmp(authorization_header.data() + scheme.size(), token.data(), token.size()) ==
-         0;
-}
 
 Result<Identity> load_identity(const std::filesystem::path& folder, const std::string& address,
                                base::Time now) {
@@ -168,7 +142,7 @@ Result<Identity> load_identity(const std::filesystem::path& folder, const std::s
   if (!authority) return authority.status();
   auto server = load_server(folder, address, *authority, now);
   if (!server) return server.status();
-  auto token = load_token(folder / "token");
+  auto token = base::token_of(folder / "token");
   if (!token) return token.status();
   return Identity{authority->certificate_pem, std::move(*server), std::move(*token)};
 }

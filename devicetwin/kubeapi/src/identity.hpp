@@ -24,9 +24,6 @@ struct Identity {
   std::string ca_pem;  // as in the file, readable or not
   KeyPair server;
   std::string token;
-
-  // Whether header is "Bearer <token>". Takes the same time wherever the two differ.
-  bool accepts(std::string_view authorization_header) const;
 };
 
 // At the start: reads the folder's files and makes what is absent. No certificate that can be

@@ -6,6 +6,7 @@
 #include "base/http.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "base/token.hpp"
 #include "discovery.hpp"
 #include "failure.hpp"
 #include "identity.hpp"
@@ -102,7 +103,7 @@ bool KubeApi::Impl::handle_route(const Request& request, const ResponsePtr& resp
 
 void KubeApi::Impl::handle(const Request& request, const ResponsePtr& response) {
   if (handle_public(request, response)) return;
-  if (!identity.accepts(request.header("authorization"))) {
+  if (!base::is_bearer(request.header("authorization"), identity.token)) {
     return send(response, kube::unauthorized());
   }
   if (const auto place = kube::place_of(request.path)) {
@@ -141,6 +142,8 @@ Result<std::unique_ptr<KubeApi>> KubeApi::listen(Core& core, base::IoLoop& loop,
   base::http::Options options;
   options.address = settings.address;
   options.port = settings.port;
+  options.names = settings.names;
+  options.names_flag = "--kube-name";
   options.certificate_pem = identity->server.certificate_pem;
   options.key_pem = identity->server.key_pem;
   options.max_body_bytes = kube::max_object_bytes;

@@ -3,8 +3,11 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstdlib>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
+#include "base/token.hpp"
 #include "outlets/image.hpp"
 
 namespace gige {
@@ -76,15 +79,49 @@ Status parse_address(const std::string& text, base::http::Options& options) {
   return Status();
 }
 
+// "https://gate.plant:8443/cams" → "gate.plant".
+std::string host_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == url.npos) return "";
+  url.remove_prefix(scheme + 3);
+  return std::string(url.substr(0, url.find_first_of(":/")));
+}
+
+std::vector<std::string> names_of(const Outlets::Options& options) {
+  std::vector<std::string> names;
+  for (const std::string_view name : base::split(options.http_names, ',')) {
+    if (!name.empty()) names.emplace_back(name);
+  }
+  if (std::string host = host_of(options.public_url); !host.empty()) names.push_back(host);
+  return names;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Front>> Front::start(const std::string& address, Registry& registry) {
+std::string default_token_file() {
+  const auto set = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  std::string folder = set("STATE_DIRECTORY");
+  folder = folder.substr(0, folder.find(':'));
+  if (folder.empty()) folder = set("XDG_STATE_HOME");
+  if (folder.empty() && !set("HOME").empty()) folder = set("HOME") + "/.local/state";
+  return folder.empty() ? "" : folder + "/gige-mapper/http.token";
+}
+
+Result<std::unique_ptr<Front>> Front::start(const Outlets::Options& wanted, Registry& registry) {
+  const std::string& address = wanted.http;
   base::http::Options options;
   options.max_backlog_bytes = max_backlog_bytes;
   options.max_connections = max_connections;
   options.max_body_bytes = max_body_bytes;
   if (Status status = parse_address(address, options); !status.ok()) return status;
+  options.names = names_of(wanted);
+  options.names_flag = "--http-names";
   std::unique_ptr<Front> front(new Front(registry));
+  front->names_ = options.names;
+  front->load_token(wanted.http_token);
   auto server = base::http::Server::listen(
       front->loop_, options, [self = front.get()](const Request& request, const Answer& answer) {
         self->handle(request, answer);
@@ -264,13 +301,37 @@ void Front::sweep() {
   sweep_.start(sweep_every, [this] { sweep(); });
 }
 
-void Front::command(const Route& route, const Request& request, const Answer& answer) {
-  // A page of somebody else's, open in a browser beside us, must not move cameras.
-  const std::string_view origin = request.header("origin");
-  if (!origin.empty() && origin != cat("http://", request.header("host")) &&
-      origin != cat("https://", request.header("host"))) {
-    return refuse(answer, 403, "commands are not taken from other sites' pages");
+void Front::load_token(const std::string& file) {
+  const auto token = file.empty() ? Result<std::string>(Status(Code::invalid, "no file is set"))
+                                  : base::token_of(file);
+  if (token) {
+    token_ = *token;
+    remedy_ = cat("commands need the token in ", file,
+                  ": Authorization: Bearer TOKEN (--http-token names another file)");
+    base::log_info(cat("http: ", remedy_));
+  } else {
+    remedy_ = cat("commands are refused, there is no token: ", token.status().text(),
+                  "; --http-token FILE");
+    base::log_warning(cat("http: ", remedy_));
   }
+}
+
+bool Front::may_command(const Request& request, const Answer& answer) const {
+  // A page of somebody else's, open in a browser beside us, must not move cameras.
+  if (base::http::is_cross_site(request, names_)) {
+    refuse(answer, 403, "commands are not taken from other sites' pages");
+  } else if (token_.empty()) {
+    refuse(answer, 403, remedy_);
+  } else if (!base::is_bearer(request.header("authorization"), token_)) {
+    refuse(answer, 401, remedy_, {{"WWW-Authenticate", "Bearer"}});
+  } else {
+    return true;
+  }
+  return false;
+}
+
+void Front::command(const Route& route, const Request& request, const Answer& answer) {
+  if (!may_command(request, answer)) return;
   const auto feed = registry_.find(route.device);
   if (!feed) return refuse(answer, 404, cat("there is no camera ", route.device.to_string()));
   const std::uint64_t number = later(answer);

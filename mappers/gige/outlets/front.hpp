@@ -12,6 +12,7 @@
 #include "base/http.hpp"
 #include "base/loop.hpp"
 #include "base/status.hpp"
+#include "gige/outlets.hpp"
 #include "outlets/registry.hpp"
 #include "outlets/route.hpp"
 #include "outlets/viewers.hpp"
@@ -20,9 +21,10 @@ namespace gige {
 
 class Front {
  public:
-  // address: "IP:PORT", "[IPv6]:PORT". invalid, unavailable, conflict: as for a listener. registry
-  // outlives it, and so do the threads of the feeds.
-  static base::Result<std::unique_ptr<Front>> start(const std::string& address, Registry& registry);
+  // options.http: "IP:PORT", "[IPv6]:PORT". invalid, unavailable, conflict: as for a listener.
+  // registry outlives it, and so do the threads of the feeds.
+  static base::Result<std::unique_ptr<Front>> start(const Outlets::Options& options,
+                                                    Registry& registry);
   ~Front();
 
   std::string address() const { return address_; }  // with the port that was taken
@@ -43,6 +45,9 @@ class Front {
   void frame(const Route& route, const Request& request, const Answer& answer);
   void stream(const Route& route, const Request& request, const Answer& answer);
   void command(const Route& route, const Request& request, const Answer& answer);
+  void load_token(const std::string& file);
+  // Answers who may not run commands; false then.
+  bool may_command(const Request& request, const Answer& answer) const;
   void watch_anew(const dmi::ObjectId& device);
   void sweep();
 
@@ -53,6 +58,9 @@ class Front {
 
   Registry& registry_;
   std::string address_;
+  std::vector<std::string> names_;
+  std::string token_;   // "": there is none
+  std::string remedy_;  // where the token is, or why there is none
   base::IoLoop loop_;
   base::Timer sweep_;
   std::unique_ptr<base::http::Server> server_;

@@ -75,7 +75,7 @@ class OutletsImpl final : public Outlets {
 
 base::Status OutletsImpl::open(const Options& options) {
   if (options.http == "off") return base::Status();
-  auto front = Front::start(options.http, registry_);
+  auto front = Front::start(options, registry_);
   if (!front) return front.status();
   front_ = std::move(*front);
   workshop_->link_base =

@@ -141,6 +141,7 @@ Status CameraDriver::read(std::span<mapper::Reading> batch) {
 mapper::Protocol protocol() {
   // What the flags set. Shared with the protocol's copies, which outlive main()'s locals.
   const auto flags = std::make_shared<Outlets::Options>();
+  flags->http_token = default_token_file();
   const auto stations = std::make_shared<Stations>([flags] { return *flags; });
   mapper::Protocol protocol;
   protocol.name = "GigEVision";
@@ -156,7 +157,15 @@ mapper::Protocol protocol() {
        &flags->http},
       {"--public-url", "URL",
        "how others reach that address, for the links in twins (default: http://ADDRESS:PORT)",
-       &flags->public_url}};
+       &flags->public_url},
+      {"--http-names", "NAME,...",
+       "names that browsers may reach it by (default: IP addresses, localhost, the machine's name "
+       "and that of --public-url)",
+       &flags->http_names},
+      {"--http-token", "FILE",
+       cat("whose token commands over HTTP have to show; made when absent (default: ",
+           flags->http_token, ")"),
+       &flags->http_token}};
   return protocol;
 }
 

@@ -104,7 +104,10 @@ Result<std::unique_ptr<Control>> Control::listen(base::IoLoop& loop, const std::
   options.port = port;
   auto server = base::http::Server::listen(
       loop, options, [self = control.get()](Request request, std::shared_ptr<Response> response) {
-        Answer made = self->answer(request);
+        const bool looks = request.method == "GET" || request.method == "HEAD";
+        Answer made = !looks && base::http::is_cross_site(request, {})
+                          ? Answer{403, "not from other sites' pages\n"}
+                          : self->answer(request);
         response->send(made.status, made.json ? "application/json" : "text/plain",
                        std::move(made.body));
       });

@@ -63,8 +63,8 @@ class KubeApiTest : public testing::Test {
                   const std::string& body = "") {
     Client client(port_, tls_);
     EXPECT_TRUE(client.connected());
-    client.send(cat(first_line, " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ", token_, "\r\n",
-                    headers, "Content-Length: ", body.size(), "\r\n\r\n", body));
+    client.send(cat(first_line, " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ", token_,
+                    "\r\n", headers, "Content-Length: ", body.size(), "\r\n\r\n", body));
     return client.answer();
   }
   static Json body_of(const std::string& answer) {

@@ -62,7 +62,8 @@ spec:
     const std::string file = folder_ / "cameras.yaml";
     std::ofstream(file) << model << yaml_;
     mapper_.emplace(std::vector<std::string>{test_support::built("mappers/gige/gige-mapper"),
-                                             "--local", file, "--http", "127.0.0.1:0"});
+                                             "--local", file, "--http", "127.0.0.1:0",
+                                             "--http-token", folder_ / "http.token"});
   }
   // The widths of the next complete frames; fewer when they do not come.
   std::vector<std::uint32_t> widths(gige_frames::Reader& reader, std::size_t count) {

@@ -22,6 +22,10 @@ class HttpTest : public testing::Test {
   std::string url(std::string_view leaf) {
     return cat(outlets_->url(), "/cameras/default/cam/", leaf);
   }
+  Answer command(const std::string& name, std::vector<std::string> headers = {}) {
+    headers.push_back(authorization());
+    return request("POST", url("commands/" + name), std::move(headers));
+  }
   std::unique_ptr<Outlets> outlets_ = start_outlets();
   Camera camera_;
   std::shared_ptr<Feed> feed_ = outlets_->feed(device, {});
@@ -159,14 +163,14 @@ TEST_F(HttpTest, ACommandAnswersWhatTheDeviceSaid) {
     if (name == "Busy") return Status(Code::unavailable, "the camera is not connected");
     return Status(Code::not_found, "no command " + name);
   });
-  EXPECT_EQ(request("POST", url("commands/TriggerSoftware")).status, 200);
-  const Answer busy = request("POST", url("commands/Busy"));
+  EXPECT_EQ(command("TriggerSoftware").status, 200);
+  const Answer busy = command("Busy");
   EXPECT_EQ(busy.status, 409);
   EXPECT_THAT(busy.body, HasSubstr("not connected"));
-  EXPECT_EQ(request("POST", url("commands/Nope")).status, 404);
+  EXPECT_EQ(command("Nope").status, 404);
   EXPECT_EQ(get(url("commands/TriggerSoftware")).status, 405);
   feed_->on_command(nullptr);
-  EXPECT_EQ(request("POST", url("commands/TriggerSoftware")).status, 404);
+  EXPECT_EQ(command("TriggerSoftware").status, 404);
 }
 
 TEST_F(HttpTest, ACommandFromAnotherSitesPageIsRefused) {
@@ -175,9 +179,71 @@ TEST_F(HttpTest, ACommandFromAnotherSitesPageIsRefused) {
     ran = true;
     return Status();
   });
-  EXPECT_EQ(request("POST", url("commands/X"), {"Origin: http://evil.example"}).status, 403);
+  EXPECT_EQ(command("X", {"Origin: http://evil.example"}).status, 403);
   EXPECT_FALSE(ran);
-  EXPECT_EQ(request("POST", url("commands/X"), {"Origin: " + outlets_->url()}).status, 200);
+  EXPECT_EQ(command("X", {"Origin: " + outlets_->url()}).status, 200);
+}
+
+// Any page whose name resolves to 127.0.0.1 by now: to the browser beside us it is of one origin
+// with us.
+TEST_F(HttpTest, APageOfAnotherNameReadsAndCommandsNothing) {
+  camera_.take(*feed_);
+  bool ran = false;
+  feed_->on_command([&](const std::string&) {
+    ran = true;
+    return Status();
+  });
+  const std::string host = cat("Host: evil.example:", port_of(outlets_->url()));
+  for (const std::string& leaf : {std::string("latest.jpg"), std::string("stream.mjpg")}) {
+    const Answer answer = get(url(leaf), {host});
+    EXPECT_EQ(answer.status, 421) << leaf;
+    EXPECT_THAT(answer.body, HasSubstr("--http-names evil.example"));
+  }
+  EXPECT_EQ(get(outlets_->url() + "/cameras", {host}).status, 421);
+  const std::string origin = cat("Origin: http://evil.example:", port_of(outlets_->url()));
+  EXPECT_EQ(command("X", {host, origin}).status, 421);
+  EXPECT_FALSE(ran);
+}
+
+TEST_F(HttpTest, ACommandNeedsTheTokenOfTheFile) {
+  bool ran = false;
+  feed_->on_command([&](const std::string&) {
+    ran = true;
+    return Status();
+  });
+  for (const auto& headers : {std::vector<std::string>(), {"Authorization: Bearer guessed"}}) {
+    const Answer answer = request("POST", url("commands/X"), headers);
+    EXPECT_EQ(answer.status, 401);
+    EXPECT_EQ(answer.header("www-authenticate"), "Bearer");
+    EXPECT_THAT(answer.body, HasSubstr("the token in " + token_file()));
+  }
+  EXPECT_FALSE(ran);
+  EXPECT_EQ(command("X").status, 200);
+  EXPECT_EQ(std::filesystem::status(token_file()).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(HttpTest, WithoutAFileForTheTokenThereArePicturesAndNoCommands) {
+  outlets_ = std::move(*Outlets::start({.http = "127.0.0.1:0", .public_url = ""}));
+  feed_ = outlets_->feed(device, {});
+  camera_.take(*feed_);
+  EXPECT_EQ(get(url("latest.png")).status, 200);
+  const Answer answer = command("X");
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_THAT(answer.body, HasSubstr("--http-token FILE"));
+}
+
+TEST_F(HttpTest, NamesThatWereListedAndThatOfThePublicUrlAreOurs) {
+  // Whose port, beside the first one's address, is free.
+  const std::string place = cat("127.0.0.2:", port_of(outlets_->url()));
+  auto named = Outlets::start(
+      {.http = place, .public_url = "https://gate:8/cams", .http_names = "box,hmi.plant"});
+  ASSERT_TRUE(named.ok()) << named.status().text();
+  const std::string page = cat("http://", place, "/");
+  for (const char* name : {"gate:8", "box", "hmi.plant:80"}) {
+    EXPECT_EQ(get(page, {cat("Host: ", name)}).status, 200) << name;
+  }
+  EXPECT_EQ(get(page, {"Host: plant"}).status, 421);
 }
 
 TEST_F(HttpTest, ACommandThatHangsHoldsUpNoPicture) {
@@ -188,7 +254,7 @@ TEST_F(HttpTest, ACommandThatHangsHoldsUpNoPicture) {
     wait_until([&] { return go_on.load(); });
     return Status();
   });
-  std::thread caller([&] { EXPECT_EQ(request("POST", url("commands/Slow")).status, 200); });
+  std::thread caller([&] { EXPECT_EQ(command("Slow").status, 200); });
   EXPECT_TRUE(wait_until([&] { return running.load(); }));
   EXPECT_EQ(get(url("latest.png")).status, 200);
   go_on = true;
@@ -199,7 +265,7 @@ TEST_F(HttpTest, WhoLeavesBeforeTheAnswerHarmsNobody) {
   camera_.take(*feed_);
   for (int i = 0; i < 50; ++i) {
     Client client(port_of(outlets_->url()));
-    client.send("GET /cameras/default/cam/latest.png HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send("GET /cameras/default/cam/latest.png HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   EXPECT_EQ(get(url("latest.jpg")).status, 200);
 }

@@ -24,7 +24,7 @@ class Viewer {
   explicit Viewer(const Outlets& outlets, std::string_view query = "")
       : client_(port_of(outlets.url())) {
     client_.send(cat("GET /cameras/default/cam/stream.mjpg", query,
-                     " HTTP/1.0\r\nHost: x\r\n\r\n"));  // 1.0: no chunks
+                     " HTTP/1.0\r\nHost: localhost\r\n\r\n"));  // 1.0: no chunks
     head_ = client_.until("\r\n\r\n");
     EXPECT_EQ(client_.until("--frame\r\n"), "--frame\r\n");
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "base/token.hpp"
 #include "dmi/json.hpp"
 #include "gige/outlets.hpp"
 #include "outlets/counts.hpp"
@@ -160,8 +161,18 @@ inline std::string text_of(const Image& image) {
   return std::string(image.bytes.begin(), image.bytes.end());
 }
 
+// What the outlets of start_outlets() want of commands.
+inline std::string token_file() {
+  static const TempFolder folder;
+  return (folder / "state/http.token").string();
+}
+inline std::string authorization() {
+  return cat("Authorization: Bearer ", base::token_of(token_file()).value());
+}
+
 inline std::unique_ptr<Outlets> start_outlets(std::string http = "127.0.0.1:0") {
-  auto outlets = Outlets::start({.http = std::move(http), .public_url = ""});
+  auto outlets = Outlets::start(
+      {.http = std::move(http), .public_url = "", .http_names = "", .http_token = token_file()});
   if (!outlets) throw std::runtime_error(outlets.status().to_string());
   return std::move(*outlets);
 }

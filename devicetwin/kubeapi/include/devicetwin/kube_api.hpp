@@ -30,6 +30,8 @@ class KubeApi : public Outlet {
   struct Settings {
     std::string address = "127.0.0.1";  // an IP address; 0.0.0.0 and :: are every one
     std::uint16_t port = 0;             // 0: any free one
+    // That clients ask for, besides IP addresses, localhost and this machine's name.
+    std::vector<std::string> names = {};
     // Gets ca.crt, ca.key, server.crt, server.key, token and kubeconfig; created when absent. What
     // is there is used again, so that a copied kubeconfig outlives a restart, and the server's
     // certificate is made anew under the same authority, while running, weeks before its end.

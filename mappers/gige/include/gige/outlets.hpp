@@ -99,12 +99,22 @@ class Feed {
   virtual OutletCounters counters() const = 0;
 };
 
+// Where a service keeps what is its own: $STATE_DIRECTORY of systemd, else $XDG_STATE_HOME, else
+// ~/.local/state, and below it gige-mapper/http.token. "": none of them is set.
+std::string default_token_file();
+
 // All outlets of the process.
 class Outlets {
  public:
   struct Options {
     std::string http = "127.0.0.1:8090";  // "off": none; port 0: any free one
     std::string public_url;               // of links; default: http://ADDRESS:PORT
+    // Names, comma-separated, that browsers may reach it by, besides IP addresses, localhost, the
+    // machine's name and public_url's.
+    std::string http_names = {};
+    // What commands (POST) have to show: the token in this file, made when absent. "", or one that
+    // cannot be used: commands are refused, and the log says why.
+    std::string http_token = {};
   };
   // unavailable, conflict: the address cannot be listened on (the text says why and the flag).
   static base::Result<std::unique_ptr<Outlets>> start(Options options);
