@@ -18,6 +18,7 @@
 #include <future>
 
 #include "accept.hpp"
+#include "base/text.hpp"
 #include "dmi/wire/dmi.hpp"
 #include "limit.hpp"
 #include "rpc.hpp"
@@ -54,6 +55,8 @@ class AcceptManager : public ManagerHandler {
     EXPECT_EQ(future.wait_for(20s), std::future_status::ready);
     return future.get();
   }
+
+  void forget_caller() { caller_ = {}; }
 
   Done held;  // of the report of that name; written before the caller is known
 
@@ -299,6 +302,35 @@ TEST(AcceptChild, DISABLED_ReportsAndWaits) {
   request.set_devicename("held");
   v1beta1::ReportDeviceStatusResponse response;
   stub->ReportDeviceStatus(&context, request, &response);
+}
+
+// A stock edge core is told at the registration alone, in metadata that it does not look at.
+TEST_F(Accept, AProcessOfOursSaysItsNumberInEveryCallOnceThePeerIsOurs) {
+  serve();
+  const std::string number = base::random_hex(16);
+  const auto client = connect_manager(path(), number);
+  std::promise<Status> before, registered, after;
+  client->report_status({{"default", "held"}, {}}, [&](Status s) { before.set_value(s); });
+  EXPECT_EQ(manager_.wait_for_caller().instance, "");
+  manager_.held(Status());
+  EXPECT_TRUE(before.get_future().get().ok());
+  manager_.forget_caller();
+  client->mapper_register({"m", "v1", "v1", "p", "/m.sock", "ok"},
+                          [&](const auto& answer) { registered.set_value(answer.status()); });
+  EXPECT_EQ(manager_.wait_for_caller().instance, number);
+  EXPECT_TRUE(registered.get_future().get().ok());
+  manager_.forget_caller();
+  client->report_status({{"default", "held"}, {}}, [&](Status s) { after.set_value(s); });
+  EXPECT_EQ(manager_.wait_for_caller().instance, number);
+  manager_.held(Status());
+  EXPECT_TRUE(after.get_future().get().ok());
+  manager_.forget_caller();
+  std::promise<void> ended;
+  const auto stream = client->open_batches("m", [&](const Status&) { ended.set_value(); });
+  stream->send({}, [](const auto&) {});
+  EXPECT_EQ(manager_.wait_for_caller().instance, number);
+  server_.reset();
+  ended.get_future().get();
 }
 
 TEST_F(Accept, AClientThatIsKilledAmidACallHurtsNobody) {

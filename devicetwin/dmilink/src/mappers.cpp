@@ -123,8 +123,10 @@ void Mappers::take(const dmi::wire::Caller& caller, const dmi::MapperInfo& info,
   const std::string& name = info.name;
   const Assignment::Moves moves = assignment_.join(name, info.protocol, core_.loop().now());
   const auto old = mappers_.find(name);
+  // A stock one registers when it starts, and never again.
+  const dmi::wire::Caller process = process_of(caller);
   const bool same_process =
-      old != mappers_.end() && caller.pid != 0 && old->second.pid == caller.pid;
+      old != mappers_.end() && !process.instance.empty() && old->second.process == process;
   const bool same_info = old != mappers_.end() && old->second.link->info() == info;
   Mapper& mapper = same_info ? old->second : add(info, base::Duration::zero());
   // Anew: what an older process at this address leaves unanswered says nothing about this one.
@@ -134,7 +136,7 @@ void Mappers::take(const dmi::wire::Caller& caller, const dmi::MapperInfo& info,
   mapper.gave_up = false;
   mapper.ordered = caller.ordered;
   mapper.registration = ++registrations_;
-  set_pid(name, caller.pid);
+  set_process(name, process);
   journal_.put_note(mapper_key(name), note_of(info));
   mapper.link->pause(true);  // until it has its answer
   follow(moves);
@@ -175,7 +177,7 @@ void Mappers::forget(const std::string& name, std::string_view why) {
   assert(found != mappers_.end());
   base::log_warning(cat("mapper ", name, " is forgotten: ", why));
   const std::vector<ObjectId> known = found->second.link->known();
-  set_pid(name, 0);
+  set_process(name, {});
   mappers_.erase(found);
   journal_.put_note(mapper_key(name), "");
   for (const ObjectId& id : known) forget_gone(name, id);
@@ -183,14 +185,14 @@ void Mappers::forget(const std::string& name, std::string_view why) {
   for (const ObjectId& id : known) look_at(assignment_.mapper_of(id), id);
 }
 
-void Mappers::set_pid(const std::string& name, std::int64_t pid) {
-  std::int64_t& now = mappers_.at(name).pid;
-  if (const auto old = by_pid_.find(now); old != by_pid_.end()) {
+void Mappers::set_process(const std::string& name, const dmi::wire::Caller& process) {
+  dmi::wire::Caller& now = mappers_.at(name).process;
+  if (const auto old = by_process_.find(now); old != by_process_.end()) {
     old->second.erase(name);
-    if (old->second.empty()) by_pid_.erase(old);
+    if (old->second.empty()) by_process_.erase(old);
   }
-  now = pid;
-  if (pid != 0) by_pid_[pid].insert(name);
+  now = process;
+  if (process != dmi::wire::Caller()) by_process_[process].insert(name);
 }
 
 // Its devices that no other mapper may still have, and their models, each once.

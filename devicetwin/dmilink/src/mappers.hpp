@@ -55,9 +55,9 @@ class Mappers final : public MapperHost {
     std::unique_ptr<MapperLink> link;
     std::unique_ptr<Probe> probe;
     std::unique_ptr<base::Timer> next_look;
-    std::int64_t pid = 0;  // of the process that registered; 0: not known
-    int silences = 0;      // in a row
-    bool batches = false;  // its stream is open
+    dmi::wire::Caller process = {};  // that registered, as process_of() says
+    int silences = 0;                // in a row
+    bool batches = false;            // its stream is open
     base::SteadyTime last_batch{};
     bool gave_up = false;           // its devices were handed on to whom they belong, or may be
     std::int64_t registration = 0;  // its number; an older one is not answered
@@ -76,7 +76,7 @@ class Mappers final : public MapperHost {
 
   Mapper& add(const dmi::MapperInfo& info, base::Duration first_delay);
   base::Status make_room(const dmi::MapperInfo& info);
-  void set_pid(const std::string& name, std::int64_t pid);
+  void set_process(const std::string& name, const dmi::wire::Caller& process);
   Core::Assignment share_of(const std::string& name);
   void answer(const std::string& name, bool with_data, bool same_process, const Registered& done);
   // Carries out what the assignment decided: who gets a device hears of it when that is on disk,
@@ -101,6 +101,12 @@ class Mappers final : public MapperHost {
   void hand_on(const std::string& name);
 
   // ---- reports.cpp ----
+  // Which process calls, and no more. One of ours: its number, with the user that the kernel knows
+  // of it. A stock one: its pid, which two may share; default-made where that is not known.
+  static dmi::wire::Caller process_of(const dmi::wire::Caller& caller);
+  // refused: it is not the process that registered the mapper. A stock mapper may be anybody who
+  // has registered nothing else.
+  base::Status is_of(const dmi::wire::Caller& caller, const std::string& mapper) const;
   // Who reports; refused: the device belongs to another mapper.
   base::Result<std::string> reporter(const dmi::wire::Caller& caller,
                                      const dmi::ObjectId& device) const;
@@ -111,7 +117,7 @@ class Mappers final : public MapperHost {
   const DmiLink::Settings settings_;
   Assignment assignment_;
   std::map<std::string, Mapper> mappers_;  // by name
-  std::map<std::int64_t, std::set<std::string>> by_pid_;
+  std::map<dmi::wire::Caller, std::set<std::string>> by_process_;
   std::set<std::string> gone_;                    // keys of the removals that are remembered
   std::map<dmi::ObjectId, std::uint64_t> fresh_;  // moves that are not on disk yet, numbered
   std::uint64_t moves_begun_ = 0;

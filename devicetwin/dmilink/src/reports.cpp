@@ -20,16 +20,33 @@ std::string names(const std::set<std::string>& mappers) {
 
 }  // namespace
 
-// DMI's reports do not name the mapper; its process does, where the kernel tells it.
+dmi::wire::Caller Mappers::process_of(const dmi::wire::Caller& caller) {
+  if (caller.instance.empty()) return {.pid = caller.pid};
+  return {.pid = 0, .uid = caller.uid, .gid = 0, .instance = caller.instance};
+}
+
+Status Mappers::is_of(const dmi::wire::Caller& caller, const std::string& name) const {
+  const dmi::wire::Caller process = process_of(caller);
+  const auto known = by_process_.find(process);
+  if (known != by_process_.end() && known->second.contains(name)) return Status();
+  const auto mapper = mappers_.find(name);
+  const bool ours = mapper != mappers_.end() && !mapper->second.process.instance.empty();
+  if (known == by_process_.end() && !ours) return Status();
+  return Status(Code::refused, known == by_process_.end()
+                                   ? cat("process ", caller.pid, " of user ", caller.uid,
+                                         ", which has registered no mapper")
+                                   : cat("mapper ", names(known->second)));
+}
+
+// DMI's reports do not name the mapper; its process does.
 base::Result<std::string> Mappers::reporter(const dmi::wire::Caller& caller,
                                             const ObjectId& device) const {
   const std::string& owner = assignment_.mapper_of(device);
-  const auto known = by_pid_.find(caller.pid);
-  if (caller.pid == 0 || known == by_pid_.end() || known->second.contains(owner)) return owner;
-  if (core_.find(Kind::device, device) == nullptr) return *known->second.begin();  // not_found
-  return Status(Code::refused,
-                cat("mapper ", names(known->second), ": device ", device.to_string(),
-                    " belongs to ", owner.empty() ? "no mapper" : cat("mapper ", owner)));
+  const Status other = is_of(caller, owner);
+  // Of a device that is not there nobody is the owner, and that is what is said.
+  if (other.ok() || core_.find(Kind::device, device) == nullptr) return owner;
+  return Status(Code::refused, cat(other.text(), ": device ", device.to_string(), " belongs to ",
+                                   owner.empty() ? "no mapper" : cat("mapper ", owner)));
 }
 
 Status Mappers::count(Status verdict) {
@@ -63,10 +80,9 @@ void Mappers::report_batch(const dmi::wire::Caller& caller, const std::string& n
   if (found == mappers_.end()) {
     return done(Status(Code::refused, cat("mapper ", name, ": not registered")));
   }
-  const auto known = by_pid_.find(caller.pid);
-  if (caller.pid != 0 && known != by_pid_.end() && !known->second.contains(name)) {
+  if (const Status other = is_of(caller, name); !other.ok()) {
     return done(Status(Code::refused, cat("mapper ", name, ": registered by another process than ",
-                                          caller.pid, ", mapper ", names(known->second))));
+                                          other.text())));
   }
   ++counters_.batches;
   found->second.batches = true;

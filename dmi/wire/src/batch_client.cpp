@@ -42,12 +42,13 @@ base::Result<std::vector<Status>> verdicts_of(const batch::Verdicts& message, st
 // gRPC's side of the stream; lives until gRPC has said that it is done with it.
 class Stream final : public grpc::ClientBidiReactor<batch::Batch, batch::Verdicts> {
  public:
-  Stream(const std::shared_ptr<grpc::Channel>& channel, std::string path, const std::string& mapper,
-         Done ended)
+  Stream(const std::shared_ptr<grpc::Channel>& channel, std::string path,
+         const std::string& instance, const std::string& mapper, Done ended)
       : path_(std::move(path)),
         mapper_(mapper),
         stub_(batch::BatchService::NewStub(channel)),
         ended_(std::move(ended)) {
+    if (!instance.empty()) context_.AddMetadata(instance_key, instance);
     stub_->async()->Report(&context_, this);
     StartRead(&verdicts_);
     AddHold();  // send() starts writes from outside of this reactor
@@ -169,9 +170,10 @@ class OwnedStream final : public BatchStream {
 }  // namespace
 
 std::unique_ptr<BatchStream> open_batches(const std::shared_ptr<grpc::Channel>& channel,
-                                          const std::string& socket_path, const std::string& mapper,
+                                          const std::string& socket_path,
+                                          const std::string& instance, const std::string& mapper,
                                           Done ended) {
-  return std::make_unique<OwnedStream>(channel, socket_path, mapper, std::move(ended));
+  return std::make_unique<OwnedStream>(channel, socket_path, instance, mapper, std::move(ended));
 }
 
 }  // namespace dmi::wire

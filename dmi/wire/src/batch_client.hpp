@@ -11,7 +11,8 @@
 namespace dmi::wire {
 
 std::unique_ptr<BatchStream> open_batches(const std::shared_ptr<grpc::Channel>& channel,
-                                          const std::string& socket_path, const std::string& mapper,
+                                          const std::string& socket_path,
+                                          const std::string& instance, const std::string& mapper,
                                           Done ended);
 
 }  // namespace dmi::wire

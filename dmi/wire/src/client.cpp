@@ -1,6 +1,7 @@
 #include <dmi.grpc.pb.h>
 #include <grpcpp/create_channel.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <set>
@@ -117,10 +118,13 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& socket_path) {
 template <class Service>
 class Client {
  public:
-  Client(const std::string& socket_path, std::chrono::milliseconds deadline, bool wait)
+  // instance: "" for who tells none.
+  Client(const std::string& socket_path, std::chrono::milliseconds deadline, bool wait,
+         std::string instance)
       : path_(socket_path),
         deadline_(deadline),
         wait_(wait),
+        instance_(std::move(instance)),
         channel_(channel_to(socket_path)),
         stub_(Service::NewStub(channel_)) {}
   ~Client() { calls_->close(); }
@@ -128,6 +132,9 @@ class Client {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const std::string& path() const { return path_; }
   void after(std::int64_t registration) { registration_ = registration; }
+  const std::string& instance() const { return instance_; }
+  // Whether the peer is ours, and is told in every call who we are. Any thread.
+  void set_extended(bool extended) { extended_ = extended; }
 
   // Starts method; finish(status, response, context) is called once, on one of gRPC's threads, or
   // at once here when the client is being destroyed.
@@ -139,8 +146,10 @@ class Client {
                                                                     std::move(finish));
     if (!calls_->add(call)) return call->finish(closed(name), call->response, call->context);
     call->context.set_wait_for_ready(wait_);
-    if (std::is_same_v<Request, v1beta1::MapperRegisterRequest>) {
-      call->context.AddMetadata(extended_key, ordered_value);
+    constexpr bool registers = std::is_same_v<Request, v1beta1::MapperRegisterRequest>;
+    if (registers) call->context.AddMetadata(extended_key, ordered_value);
+    if (!instance_.empty() && (registers || extended_)) {
+      call->context.AddMetadata(instance_key, instance_);
     }
     if (registration_ != 0) call->context.AddMetadata(registration_key, base::cat(registration_));
     call->context.set_deadline(std::chrono::system_clock::now() + deadline_);
@@ -174,6 +183,8 @@ class Client {
   const std::chrono::milliseconds deadline_;
   const bool wait_;
   std::int64_t registration_ = 0;  // told with each call; 0: none
+  const std::string instance_;
+  std::atomic<bool> extended_ = false;  // set on gRPC's threads
   const std::shared_ptr<Calls> calls_ = std::make_shared<Calls>();
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<typename Service::Stub> stub_;
@@ -212,7 +223,7 @@ class GrpcMapperClient final : public MapperClient {
  public:
   // As EdgeCore's; not waiting: a mapper that is not there answers at once.
   explicit GrpcMapperClient(const std::string& path)
-      : client_(path, std::chrono::seconds(10), false) {}
+      : client_(path, std::chrono::seconds(10), false, "") {}
 
   void after(std::int64_t registration) override { client_.after(registration); }
   void register_device(const Device& device, Done done) override {
@@ -258,8 +269,8 @@ class GrpcMapperClient final : public MapperClient {
 
 class GrpcManagerClient final : public ManagerClient {
  public:
-  explicit GrpcManagerClient(const std::string& path)
-      : client_(path, std::chrono::seconds(5), true) {}
+  GrpcManagerClient(const std::string& path, const std::string& instance)
+      : client_(path, std::chrono::seconds(5), true, instance) {}
 
   void mapper_register(const MapperInfo& mapper,
                        std::function<void(base::Result<Registration>)> done) override {
@@ -267,8 +278,8 @@ class GrpcManagerClient final : public ManagerClient {
     request.set_withdata(true);  // without it a stock EdgeCore never calls the mapper
     *request.mutable_mapper() = to_proto(mapper);
     client_.start(&Async::MapperRegister, "MapperRegister", std::move(request),
-                  [done = std::move(done)](Status status, const auto& response,
-                                           const grpc::ClientContext& context) {
+                  [this, done = std::move(done)](Status status, const auto& response,
+                                                 const grpc::ClientContext& context) {
                     if (!status.ok()) return done(std::move(status));
                     Registration registration = from_proto(response);
                     const auto& metadata = context.GetServerInitialMetadata();
@@ -277,6 +288,7 @@ class GrpcManagerClient final : public ManagerClient {
                       base::parse_int(std::string_view(told->second.data(), told->second.size()),
                                       registration.number);
                     }
+                    client_.set_extended(registration.extended);
                     done(std::move(registration));
                   });
   }
@@ -291,7 +303,8 @@ class GrpcManagerClient final : public ManagerClient {
                   ignoring_response(std::move(done)));
   }
   std::unique_ptr<BatchStream> open_batches(const std::string& mapper, Done ended) override {
-    return dmi::wire::open_batches(client_.channel(), client_.path(), mapper, std::move(ended));
+    return dmi::wire::open_batches(client_.channel(), client_.path(), client_.instance(), mapper,
+                                   std::move(ended));
   }
 
  private:
@@ -307,8 +320,9 @@ std::unique_ptr<MapperClient> connect_mapper(const std::string& socket_path) {
   return std::make_unique<GrpcMapperClient>(socket_path);
 }
 
-std::unique_ptr<ManagerClient> connect_manager(const std::string& socket_path) {
-  return std::make_unique<GrpcManagerClient>(socket_path);
+std::unique_ptr<ManagerClient> connect_manager(const std::string& socket_path,
+                                               const std::string& instance) {
+  return std::make_unique<GrpcManagerClient>(socket_path, instance);
 }
 
 }  // namespace dmi::wire

@@ -8,7 +8,13 @@
 namespace dmi::wire {
 
 Caller Gate::caller_of(const grpc::ServerContextBase& context) const {
-  return acceptor_.caller_of(context.peer());
+  Caller caller = acceptor_.caller_of(context.peer());
+  const auto told = context.client_metadata().find(instance_key);
+  // 128 bits in hex; whatever else comes there is not ours.
+  if (told != context.client_metadata().end() && told->second.size() == 32) {
+    caller.instance.assign(told->second.data(), told->second.size());
+  }
+  return caller;
 }
 
 std::optional<grpc::Status> Gate::ask(Limit& limit, const Caller& caller, const char* what) {

@@ -27,6 +27,10 @@ inline constexpr const char* ordered_value = "2";  // before 0.7: "1"
 // Metadata of that answer and of the edge core's calls after it: Registration::number.
 inline constexpr const char* registration_key = "mapper-framework-registration";
 
+// Metadata of the calls of a mapper of ours to an edge core of ours, and of MapperRegister to any:
+// its process' base::instance().
+inline constexpr const char* instance_key = "mapper-framework-instance";
+
 // The table stands in dmi/wire/dmi.hpp. Texts gRPC could not send (not UTF-8) are repaired.
 grpc::Status to_grpc(const base::Status& status);
 base::Status from_grpc(const grpc::Status& status);

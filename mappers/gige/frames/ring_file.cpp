@@ -16,6 +16,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/instance.hpp"
 #include "base/text.hpp"
 #include "base/trust.hpp"
 #include "gige/frame_ring.hpp"
@@ -111,6 +112,12 @@ void leave_live(layout::RingHeader& header, layout::State state) {
   wake_readers(header);
 }
 
+std::array<char, 32> this_process() {
+  std::array<char, 32> name{};
+  std::ranges::copy_n(base::instance().begin(), std::ssize(name), name.begin());
+  return name;
+}
+
 // Marks the ring of an open file as replaced. conflict: not a ring, or a living process writes it.
 Status mark_replaced(const std::string& path, int fd) {
   struct stat file {};
@@ -128,10 +135,12 @@ Status mark_replaced(const std::string& path, int fd) {
   auto& header = *static_cast<layout::RingHeader*>(memory);
   Status status;
   // Our own is the former stream's, which somebody still holds a frame of.
-  if (locked_by_another(fd) && header.writer_pid != static_cast<std::uint32_t>(::getpid())) {
-    status =
-        Status(Code::conflict, cat(path, ": process ", header.writer_pid,
-                                   " writes it: stop that mapper, or choose another ring name"));
+  const bool ours = header.writer == this_process() &&
+                    header.writer_pid == static_cast<std::uint32_t>(::getpid());
+  if (locked_by_another(fd) && !ours) {
+    status = Status(Code::conflict, cat(path, ": process ", header.writer_pid,
+                                        " (as its own container counts, if it is in one) writes "
+                                        "it: stop that mapper, or choose another ring name"));
   } else {
     leave_live(header, layout::replaced);
   }
@@ -212,6 +221,7 @@ base::Status RingFile::fill(std::size_t slots, std::size_t slot_bytes) {
   header->headers_at = layout::headers_at;
   header->header_stride = sizeof(layout::SlotHeader);
   header->writer_pid = static_cast<std::uint32_t>(::getpid());
+  header->writer = this_process();
   header->pixels_at = pixels_at;
   header->created_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                            std::chrono::system_clock::now().time_since_epoch())

@@ -48,10 +48,13 @@ struct RingHeader {
   std::atomic<std::uint32_t> state;
   std::atomic<std::uint32_t> wake;    // futex: counts up with every frame and change of state
   std::atomic<std::uint64_t> newest;  // sequence of the newest frame; 0: none yet
+  // The writer's base::instance(): its pid says nothing in another pid namespace. Zeros of a writer
+  // that had none.
+  std::array<char, 32> writer;
 };
 inline constexpr std::size_t headers_at = 256;
 static_assert(offsetof(RingHeader, state) == 64 && offsetof(RingHeader, newest) == 72 &&
-              sizeof(RingHeader) == 80);
+              offsetof(RingHeader, writer) == 80 && sizeof(RingHeader) == 112);
 
 inline constexpr std::size_t info_words = sizeof(FrameInfo) / sizeof(std::uint64_t);
 

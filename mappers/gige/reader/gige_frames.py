@@ -43,6 +43,7 @@ VERSION = 1
 HEADER_BYTES = 256
 HEADER = struct.Struct("<8s2I3Q2IQq")  # … up to created_ns
 AT_STATE, AT_WAKE, AT_NEWEST = 64, 68, 72
+WRITER = slice(80, 112)  # what the writer's process alone has; zeros of older writers
 LIVE = 1
 SLOT_HEADER_BYTES = 128
 INFO = struct.Struct("<2Q3q6IQIB3x")
@@ -151,7 +152,9 @@ class _Ring:
             and pixels_at + slots * stride <= size
         ):
             raise NoRing(f"{self.path}: {slots} slots of {slot_bytes} bytes do not fit its {size} bytes")
-        self.slots, self.slot_bytes, self.writer_pid = slots, slot_bytes, pid
+        self.slots, self.slot_bytes = slots, slot_bytes
+        # Equal: the same process. Its pid alone may be another's, of another container or time.
+        self.writer = pid, bytes(self.memory[WRITER])
         self._headers_at, self._header_stride = headers_at, header_stride
         self._pixels_at, self._stride = pixels_at, stride
         # Items of these views are read with one load; struct's "<Q" would take eight.
@@ -328,9 +331,9 @@ class Reader:
             if info[0] != sequence or info[11] > ring.slot_bytes:
                 self.problem = f"{self._path}: frame {sequence} of {info[11]} bytes is not one of this ring"
                 continue
-            if self._taken and self._taken_from == ring.writer_pid and sequence > self._taken:
+            if self._taken and self._taken_from == ring.writer and sequence > self._taken:
                 self.skipped += sequence - self._taken - 1
-            self._taken, self._taken_from, self.problem = sequence, ring.writer_pid, ""
+            self._taken, self._taken_from, self.problem = sequence, ring.writer, ""
             return Frame(info, ring, slot)
         return None
 

@@ -7,9 +7,14 @@ namespace {
 
 using std::chrono::seconds;
 
+// A stock process has a number alone, one of ours an instance too.
+struct From : dmi::wire::Caller {
+  From(int number, std::string name = "") : Caller{.pid = number, .instance = std::move(name)} {}
+};
+
 class ReportsTest : public ::testing::Test {
  protected:
-  ReportsTest() {
+  explicit ReportsTest(const From& a = 11, const From& b = 22) {
     add(Kind::device_model, {{"metadata", {{"name", "boiler"}}},
                              {"spec", {{"properties", {{{"name", "t"}, {"type", "INT"}}}}}}});
     for (const char* name : {"d0", "d1"}) {
@@ -20,8 +25,8 @@ class ReportsTest : public ::testing::Test {
                            {"properties", {{{"name", "t"}}}}}}});
     }
     mappers.start({});
-    take("a", 11);
-    take("b", 22);
+    take("a", a);
+    take("b", b);
     of_b = ObjectId{"default", journal.notes.at("assigned/default/d0") == "b" ? "d0" : "d1"};
   }
   void add(Kind kind, Json object) {
@@ -29,30 +34,30 @@ class ReportsTest : public ::testing::Test {
                 [](const auto& r) { ASSERT_TRUE(r.ok()); });
     loop.settle();
   }
-  void take(const std::string& name, std::int64_t pid) {
-    mappers.take({.pid = pid}, {name, "", "", "modbus", address(name), "ok"}, true,
+  void take(const std::string& name, const From& caller) {
+    mappers.take(caller, {name, "", "", "modbus", address(name), "ok"}, true,
                  [](const auto& answer) { ASSERT_TRUE(answer.ok()); });
     loop.settle();
   }
   std::string address(const std::string& name) const {
     return (folder / (name + ".sock")).string();
   }
-  Status report(std::int64_t pid, const ObjectId& device) {
+  Status report(const From& caller, const ObjectId& device) {
     Status result(Code::internal, "no answer");
-    mappers.report_status({.pid = pid}, {device, {{"t", {}, dmi::TwinValue{"7", {}}}}},
+    mappers.report_status(caller, {device, {{"t", {}, dmi::TwinValue{"7", {}}}}},
                           [&](Status status) { result = std::move(status); });
     return result;
   }
-  Status state(std::int64_t pid, const ObjectId& device) {
+  Status state(const From& caller, const ObjectId& device) {
     Status result(Code::internal, "no answer");
-    mappers.report_state({.pid = pid}, device, "online",
+    mappers.report_state(caller, device, "online",
                          [&](Status status) { result = std::move(status); });
     return result;
   }
-  base::Result<std::vector<Status>> batch(const std::string& mapper, std::int64_t pid,
+  base::Result<std::vector<Status>> batch(const std::string& mapper, const From& caller,
                                           std::vector<dmi::wire::BatchItem> items) {
     base::Result<std::vector<Status>> result = Status(Code::internal, "no answer");
-    mappers.report_batch({.pid = pid}, mapper, std::move(items),
+    mappers.report_batch(caller, mapper, std::move(items),
                          [&](auto verdicts) { result = std::move(verdicts); });
     return result;
   }
@@ -68,6 +73,12 @@ class ReportsTest : public ::testing::Test {
   test::MemoryJournal journal{loop};
   Core core{loop, journal, "edge"};
   Mappers mappers{core, journal, {}};
+};
+
+// As in two containers.
+class OurProcessesTest : public ReportsTest {
+ protected:
+  OurProcessesTest() : ReportsTest(From(1, "a"), From(1, "b")) {}
 };
 
 TEST_F(ReportsTest, ReportAboutADeviceOfAnotherMapperIsRefused) {
@@ -111,9 +122,34 @@ TEST_F(ReportsTest, ItemsOfABatchAreJudgedOneByOneAndTheMapperIsWhoItSays) {
   EXPECT_EQ(mappers.counters().batches, 1u);
 }
 
+// Two containers' mappers may both be process 11, and both be unknown to our kernel's namespace.
+TEST_F(ReportsTest, ProcessesOfOurOwnAreToldApartByWhatTheyAloneKnow) {
+  const ObjectId of_a = of_b == d0 ? d1 : d0;
+  const dmi::TwinReport seven{"t", {}, dmi::TwinValue{"7", {}}};
+  for (const int pid : {11, 0}) {
+    const From a(pid, "number of a"), b(pid, "number of b");
+    take("a", a);
+    take("b", b);
+    EXPECT_TRUE(report(a, of_a).ok());
+    EXPECT_EQ(report(a, of_b), Status(Code::refused, cat("mapper a: device ", of_b.to_string(),
+                                                         " belongs to mapper b")));
+    EXPECT_EQ(state(b, of_a).code(), Code::refused);
+    EXPECT_TRUE(batch("b", b, {{{of_b, {seven}}, ""}}).ok());
+    EXPECT_EQ(batch("b", a, {}).status().code(), Code::refused);
+    // Who has registered nothing is nobody, nor is one who knows a number and is another user.
+    EXPECT_EQ(report(pid, of_b).code(), Code::refused);
+    EXPECT_EQ(report({pid, "no number"}, of_b).code(), Code::refused);
+    From other_user = b;
+    other_user.uid = 7;
+    EXPECT_EQ(report(other_user, of_b).code(), Code::refused);
+    EXPECT_EQ(batch("b", other_user, {}).status().code(), Code::refused);
+  }
+  EXPECT_EQ(report({11, "number of a"}, {"default", "nobody"}).code(), Code::not_found);
+}
+
 // An SDK that registers again because we were away drives its devices until it has read the answer;
-// a new process drives nothing.
-TEST_F(ReportsTest, SameProcessConfirmsRemovalsAlsoAfterItRegisteredAgain) {
+// a new process drives nothing, though it may have the old one's pid.
+TEST_F(OurProcessesTest, SameProcessConfirmsRemovalsAlsoAfterItRegisteredAgain) {
   const auto until = [&](const std::function<bool()>& condition) {
     return test_support::wait_until([&] {
       loop.advance(milliseconds(2));
@@ -123,12 +159,12 @@ TEST_F(ReportsTest, SameProcessConfirmsRemovalsAlsoAfterItRegisteredAgain) {
   Mapper serving_a(address("a")), serving_b(address("b"));
   serving_a.hung = true;
   ASSERT_TRUE(until([&] { return serving_a.kept() == 1; }));
-  take("a", 11);
+  take("a", From(1, "a"));
   ASSERT_TRUE(until([&] { return serving_a.kept() == 2; }));
   const auto end = loop.now() + milliseconds(500);
   ASSERT_TRUE(until([&] { return loop.now() > end; }));
   EXPECT_TRUE(serving_b.calls().empty());
-  take("a", 12);
+  take("a", From(1, "another a"));
   EXPECT_TRUE(until([&] { return serving_b.count(cat("register ", of_b.name)) == 1; }));
   serving_a.release();
 }

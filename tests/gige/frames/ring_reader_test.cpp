@@ -57,6 +57,8 @@ TEST(FrameReader, LayoutIsTheWritersOwn) {
   static_assert(theirs::at_state == offsetof(ours::RingHeader, state));
   static_assert(theirs::at_wake == offsetof(ours::RingHeader, wake));
   static_assert(theirs::at_newest == offsetof(ours::RingHeader, newest));
+  static_assert(theirs::at_writer == offsetof(ours::RingHeader, writer));
+  static_assert(theirs::writer_bytes == sizeof(ours::RingHeader::writer));
   static_assert(theirs::state_live == ours::live);
   static_assert(sizeof(gige_frames::Info) == sizeof(gige::FrameInfo));
 }
@@ -181,6 +183,26 @@ TEST(FrameReader, FollowsAReplacedRingAfterTheLastFrameOfTheFormer) {
   EXPECT_EQ(third->info.sequence, 3u);
   EXPECT_EQ(third->info.size, 2 * size);
   EXPECT_TRUE(whole(*second) && whole(*third));
+  EXPECT_EQ(reader.skipped(), 0u);
+}
+
+// A mapper's container is restarted, and process 1 again: its sequences go on from nowhere.
+TEST(FrameReader, SequencesOfAnotherProcessWithTheSamePidDoNotGoOn) {
+  const Name name;
+  auto former = std::make_unique<Writer>(name.text(), 4, size);
+  former->write(1);
+  Reader reader(name.text());
+  ASSERT_EQ(reader.wait(now)->info.sequence, 1u);
+  former = nullptr;
+  Writer writer(name.text(), 4, size, 99);
+  const int fd = ::open(name.path().c_str(), O_RDWR | O_CLOEXEC);
+  const std::string number = base::random_hex(16);
+  ASSERT_EQ(::pwrite(fd, number.data(), number.size(), gige_frames::detail::at_writer), 32);
+  ::close(fd);
+  writer.write(1);
+  const auto view = reader.wait(long_enough);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->info.sequence, 100u);
   EXPECT_EQ(reader.skipped(), 0u);
 }
 

@@ -8,6 +8,7 @@
 
 #include <fstream>
 #include <map>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -126,6 +127,23 @@ TEST(FrameRing, RingOfAnotherLivingProcessIsAConflictThatNamesIt) {
   EXPECT_TRUE(FrameRing::create(name.text(), 4, 800).ok());
   ::close(made[0]);
   ::close(made[1]);
+}
+
+// Of another container, where it is process 1 as we are in ours: what is not our own number at
+// offset 80 is not our ring, whatever its pid says.
+TEST(FrameRing, RingOfAProcessWithOurPidInAnotherContainerIsAConflict) {
+  const Name name;
+  std::optional<Writer> theirs(std::in_place, name.text(), 4, 800);
+  const int fd = ::open(name.path().c_str(), O_RDWR | O_CLOEXEC);
+  const std::string number = base::random_hex(16);
+  ASSERT_EQ(::pwrite(fd, number.data(), number.size(), 80), 32);
+  EXPECT_EQ(FrameRing::create(name.text(), 4, 800).status().code(), Code::conflict);
+  const std::string none(32, '\0');  // a writer of before
+  ASSERT_EQ(::pwrite(fd, none.data(), none.size(), 80), 32);
+  EXPECT_EQ(FrameRing::create(name.text(), 4, 800).status().code(), Code::conflict);
+  ::close(fd);
+  theirs.reset();
+  EXPECT_TRUE(FrameRing::create(name.text(), 4, 800).ok());
 }
 
 // It could be cut short while it is looked at, which is a SIGBUS.

@@ -88,6 +88,8 @@ constexpr std::size_t at_pixels_at = 48;
 constexpr std::size_t at_state = 64;  // 1 live, 2 replaced, 3 ended
 constexpr std::size_t at_wake = 68;   // futex: counts up with every frame and change of state
 constexpr std::size_t at_newest = 72;
+constexpr std::size_t at_writer = 80;  // what its process alone has; zeros of older writers
+constexpr std::size_t writer_bytes = 32;
 constexpr std::uint32_t state_live = 1;
 constexpr std::size_t slot_header_bytes = 128;  // turn, then Info
 constexpr std::uint32_t max_slots = 64;
@@ -114,7 +116,8 @@ class Ring {
 
   std::uint32_t slots() const { return slots_; }
   std::uint64_t slot_bytes() const { return slot_bytes_; }
-  std::uint32_t writer_pid() const { return writer_pid_; }
+  // Equal: the same process. Its pid alone may be another's, of another container or time.
+  const std::string& writer() const { return writer_; }
   std::uint32_t state() const { return load<std::uint32_t>(at_state); }
   std::uint32_t wake() const { return load<std::uint32_t>(at_wake); }
   std::uint64_t newest() const { return load<std::uint64_t>(at_newest); }
@@ -207,7 +210,8 @@ class Ring {
     headers_at_ = load<std::uint64_t>(at_headers_at);
     header_stride_ = load<std::uint32_t>(at_header_stride);
     pixels_at_ = load<std::uint64_t>(at_pixels_at);
-    writer_pid_ = load<std::uint32_t>(at_writer_pid);
+    writer_ = std::to_string(load<std::uint32_t>(at_writer_pid)) + ' ' +
+              std::string(reinterpret_cast<const char*>(memory_ + at_writer), writer_bytes);
     // Divisions instead of products, which could overflow.
     const bool sound = slots_ >= 1 && slots_ <= max_slots && header_stride_ % 8 == 0 &&
                        header_stride_ >= slot_header_bytes && headers_at_ % 8 == 0 &&
@@ -227,7 +231,7 @@ class Ring {
   const std::uint8_t* memory_ = nullptr;
   std::size_t bytes_ = 0;
   std::uint32_t slots_ = 0;
-  std::uint32_t writer_pid_ = 0;
+  std::string writer_;
   std::uint64_t slot_bytes_ = 0;
   std::uint64_t slot_stride_ = 0;
   std::uint64_t headers_at_ = 0;
@@ -356,11 +360,11 @@ class Reader {
   }
 
   void take(std::uint64_t sequence) {
-    if (taken_ != 0 && taken_from_ == ring_->writer_pid() && sequence > taken_) {
+    if (taken_ != 0 && taken_from_ == ring_->writer() && sequence > taken_) {
       skipped_ += sequence - taken_ - 1;
     }
     taken_ = sequence;
-    taken_from_ = ring_->writer_pid();
+    taken_from_ = ring_->writer();
     problem_.clear();
   }
 
@@ -370,7 +374,7 @@ class Reader {
   std::shared_ptr<const detail::Ring> ring_;
   std::uint64_t last_ = 0;   // looked at, in this ring
   std::uint64_t taken_ = 0;  // given, in any ring
-  std::uint32_t taken_from_ = 0;
+  std::string taken_from_;
   std::uint64_t skipped_ = 0;
 };
 

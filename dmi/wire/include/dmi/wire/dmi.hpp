@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/instance.hpp"
 #include "base/status.hpp"
 #include "dmi/device.hpp"
 #include "dmi/wire/allow.hpp"
@@ -38,6 +39,9 @@ struct Caller {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   bool ordered = false;  // of MapperRegister: it orders our calls by Registration::number
+  // The number that a process of ours made at its start and tells nobody else; "": a stock one.
+  std::string instance = {};
+  friend auto operator<=>(const Caller&, const Caller&) = default;
 };
 
 // A code travels as its gRPC counterpart and comes back as itself: timeout → DEADLINE_EXCEEDED,
@@ -178,6 +182,8 @@ class ManagerClient {
   virtual std::unique_ptr<BatchStream> open_batches(const std::string& mapper, Done ended) = 0;
 };
 // Deadline per call 5 s; waits for the connection within it. Reconnects by itself within 300 ms.
-std::unique_ptr<ManagerClient> connect_manager(const std::string& socket_path);
+// instance: who we are, told at a registration, and in every call once that was extended.
+std::unique_ptr<ManagerClient> connect_manager(const std::string& socket_path,
+                                               const std::string& instance = base::instance());
 
 }  // namespace dmi::wire
