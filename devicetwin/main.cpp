@@ -41,7 +41,6 @@ struct Flags {
   std::string mqtt;  // "": a private broker; "none": no event bus
   std::uint16_t mqtt_port = 1883;
   std::string mqtt_version = "5";
-  std::string mqtt_password_file;
   std::vector<std::string> dmi_allow;
   std::vector<std::string> mqtt_topics;
   devicetwin::EventBus::Settings bus;
@@ -77,8 +76,8 @@ void add_mqtt(CLI::App& app, Flags& flags) {
   app.add_option("--mqtt-cert", flags.bus.certificate, "PEM file of our certificate at the broker");
   app.add_option("--mqtt-key", flags.bus.key, "PEM file of its key");
   app.add_option("--mqtt-user", flags.bus.user, "user name at the broker (default: none)");
-  app.add_option("--mqtt-password-file", flags.mqtt_password_file,
-                 "file whose first line is the password at the broker");
+  app.add_option("--mqtt-password-file", flags.bus.password_file,
+                 "file whose first line is the password at the broker, read at every connect");
   app.add_option(
          "--mqtt-topic", flags.mqtt_topics,
          "KIND=QOS[,retain] of what is published, repeatable; KIND: update-result, document, "
@@ -215,14 +214,6 @@ base::Result<Mqtt> start_mqtt(const Flags& flags, const fs::path& dir, devicetwi
     base::log_info(cat("private MQTT broker at ", settings.url, ": ", mqtt.broker->hint()));
   } else {
     settings.url = flags.mqtt;
-  }
-  if (!flags.mqtt_password_file.empty()) {
-    const auto password = base::read_trusted(flags.mqtt_password_file, base::Trust::secret);
-    if (!password) {
-      return base::Status(password.status().code(),
-                          cat("--mqtt-password-file: ", password.status().text()));
-    }
-    settings.password = password->substr(0, password->find('\n'));
   }
   if (flags.replay_quota > 0) settings.outbox = durable.outbox.get();
   settings.replay_per_s = flags.replay_rate;

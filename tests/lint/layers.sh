@@ -47,7 +47,7 @@ outside 'Aravis and GLib' 'arv\.h|glib|gio/' mappers/gige/src mappers/gige/tools
 forbid "frames and outlets know no camera" 'gige/(camera|features|find|settings)\.hpp' mappers/gige/frames mappers/gige/outlets
 outside zstd 'zstd' devicetwin/core
 outside SQLite 'SQLiteCpp/|sqlite3\.h' devicetwin/sqlite devicetwin/store devicetwin/outbox devicetwin/history
-outside Paho 'mqtt/|MQTTAsync' devicetwin/eventbus mappers/gige/outlets
+outside Paho 'mqtt/|MQTTAsync' base/mqtt devicetwin/eventbus mappers/gige/outlets
 outside libcurl 'curl/' mappers/gige/outlets devicetwin/upload
 outside 'libpng, libjpeg and libtiff' 'png\.h|jpeglib\.h|turbojpeg\.h|tiffio' mappers/gige/frames
 outside Boost.Beast 'boost/beast' base/http

@@ -202,6 +202,7 @@ Status Broker::Impl::write_files() {
   for (const broker::Account& account : accounts) {
     if (account.user != account.role || account.role == "devicetwin") continue;
     if (Status status = base::own_folder(file(account.role)); !status.ok()) return status;
+    files.emplace_back(file(account.role) / "password", account.password + "\n");
     for (const char* client : {"mosquitto_sub", "mosquitto_pub", "mosquitto_rr"}) {
       files.emplace_back(file(account.role) / client,
                          broker::client_options(account, settings.port));

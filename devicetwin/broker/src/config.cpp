@@ -30,12 +30,13 @@ constexpr const char* ask =
     "topic write $hw/events/upload/#\n"
     "topic write +/user/#\n";
 
-// Mappers alone say how a device is, and send time series where KubeEdge's mappers do.
+// Mappers alone say how a device is, send time series where KubeEdge's mappers do, and pictures.
 constexpr const char* tell =
     "topic write $hw/events/device/+/+/state/update\n"
     "topic write $hw/events/device/+/state/update\n"
     "topic write $ke/events/#\n"
-    "topic write SYS/dis/upload_records\n";
+    "topic write SYS/dis/upload_records\n"
+    "topic write cameras/#\n";
 
 bool is_word(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -134,10 +135,10 @@ std::string readme(const std::string& folder, std::uint16_t port) {
       ". Users and passwords\nstand in credentials, one account per role:\n\n"
       "  reader       hears everything, publishes nothing\n"
       "  application  hears everything; asks for twins and sets desired values; +/user/#, uploads\n"
-      "  mapper       the same; and tells states, time series\n"
+      "  mapper       the same; and tells states, time series, pictures (cameras/#)\n"
       "  devicetwin   everything; devicetwin's own\n\n"
-      "Mosquitto's clients take address, user and password from the folder named after the "
-      "role:\n\n"
+      "The folder named after a role has its password in a file, and from it Mosquitto's clients "
+      "take\naddress, user and password:\n\n"
       "  XDG_CONFIG_HOME=",
       folder,
       "/reader mosquitto_sub -v -t '$hw/events/#'\n"

@@ -4,14 +4,12 @@
 #include <system_error>
 
 #include "base/backoff.hpp"
-#include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "devicetwin/replay.hpp"
 #include "mailbox.hpp"
 #include "no_delay.hpp"
 #include "outbox.hpp"
-#include "refusal.hpp"
 
 namespace devicetwin::bus {
 
@@ -37,47 +35,6 @@ constexpr std::size_t max_buffered = Outbox::max_flying + 2 * Replay::Settings()
 constexpr auto farewell_wait = std::chrono::seconds(1);
 constexpr auto leave_look = std::chrono::milliseconds(20);  // for whether a client is gone
 
-// Paho's words for what KubeEdge's configuration also calls mqtt:// and tls://.
-std::string paho_url(const std::string& url) {
-  for (const auto& [from, to] : {std::pair("mqtt://", "tcp://"), std::pair("mqtts://", "ssl://"),
-                                 std::pair("tls://", "ssl://")}) {
-    if (url.starts_with(from)) return to + url.substr(std::string_view(from).size());
-  }
-  return url;
-}
-
-// Paho takes anything for a host's name, and never finds it.
-Status check_url(const std::string& url) {
-  for (const char* scheme : {"tcp://", "ssl://"}) {
-    if (paho_url(url).starts_with(scheme)) return Status();
-  }
-  return Status(Code::invalid,
-                cat("--mqtt ", url, ": wanted tcp://HOST:PORT, ssl://HOST:PORT or none"));
-}
-
-Status readable(const std::string& flag, const std::string& file, base::Trust how) {
-  if (file.empty()) return Status();
-  const auto content = base::read_trusted(file, how, 4u << 20);
-  return content ? Status()
-                 : Status(content.status().code(), cat(flag, ": ", content.status().text()));
-}
-
-Status check_tls(const EventBus::Settings& settings, bool tls) {
-  const bool any = !settings.ca.empty() || !settings.certificate.empty() || !settings.key.empty();
-  if (any && !tls) {
-    return Status(
-        Code::invalid,
-        cat("--mqtt-ca, --mqtt-cert and --mqtt-key need an ssl:// URL, not ", settings.url));
-  }
-  if (settings.certificate.empty() != settings.key.empty()) {
-    return Status(Code::invalid, "--mqtt-cert and --mqtt-key go together: one of them is missing");
-  }
-  Status status = readable("--mqtt-ca", settings.ca, base::Trust::file);
-  if (status.ok()) status = readable("--mqtt-cert", settings.certificate, base::Trust::file);
-  if (status.ok()) status = readable("--mqtt-key", settings.key, base::Trust::secret);
-  return status;
-}
-
 }  // namespace
 
 // A client of Paho and what its threads call; what they say is heard while it is alive. They may be
@@ -101,7 +58,7 @@ struct Connection::Client {
         connect_told(mailbox, std::move(connected)),
         subscribe_told(mailbox, std::move(subscribed)),
         retained_told(mailbox, std::move(retained)),
-        paho(paho_url(settings.url), settings.client_id, options, nullptr) {
+        paho(base::paho_url(settings.url), settings.client_id, options, nullptr) {
     mailbox->life = alive;
   }
 };
@@ -129,7 +86,7 @@ struct Connection::Impl {
         settings(wanted),
         will(std::move(last_will)),
         events(std::move(told)),
-        tls(paho_url(wanted.url).starts_with("ssl://")),
+        tls(base::is_mqtt_tls(wanted.url)),
         version(wanted.mqtt_version == 3 ? 3 : 5),
         retry(owner),
         backoff(first_wait, most_wait,
@@ -138,8 +95,7 @@ struct Connection::Impl {
 
   Status create();
   void replace(int wanted);
-  void fill(mqtt::connect_options_builder& builder, const mqtt::message& farewell) const;
-  mqtt::ssl_options tls_options() const;
+  Status fill(mqtt::connect_options_builder& builder, const mqtt::message& farewell) const;
   void connect();
   void refused(int code);
   void subscribe();
@@ -194,20 +150,10 @@ void Connection::Impl::replace(int wanted) {
   }
 }
 
-// Without an error handler: Paho 1.2 calls it on a copy that is gone by then.
-mqtt::ssl_options Connection::Impl::tls_options() const {
-  auto builder = mqtt::ssl_options_builder().enable_server_cert_auth(true).verify(true);
-  if (!settings.ca.empty()) builder.trust_store(settings.ca);
-  if (!settings.certificate.empty()) {
-    builder.key_store(settings.certificate).private_key(settings.key);
-  }
-  return builder.finalize();
-}
-
 // Into who asks: copies of Paho 1.2's options point into the properties of what they are copied
 // from, so that has to live until the call is over.
-void Connection::Impl::fill(mqtt::connect_options_builder& builder,
-                            const mqtt::message& farewell) const {
+Status Connection::Impl::fill(mqtt::connect_options_builder& builder,
+                              const mqtt::message& farewell) const {
   builder.keep_alive_interval(keep_alive)
       .connect_timeout(connect_timeout)
       .max_inflight(static_cast<int>(Outbox::max_flying))
@@ -222,8 +168,7 @@ void Connection::Impl::fill(mqtt::connect_options_builder& builder,
   } else {
     builder.mqtt_version(MQTTVERSION_3_1_1).clean_session(!settings.persistent_session);
   }
-  if (!settings.user.empty()) builder.user_name(settings.user).password(settings.password);
-  if (tls) builder.ssl(tls_options());
+  return base::enter_mqtt(builder, settings);
 }
 
 void Connection::Impl::connect() {
@@ -239,7 +184,7 @@ void Connection::Impl::connect() {
   try {
     const mqtt::message farewell(will.topic, will.payload, will.policy.qos, will.policy.retain);
     mqtt::connect_options_builder builder;
-    fill(builder, farewell);
+    if (const Status status = fill(builder, farewell); !status.ok()) return away(status.text());
     const mqtt::connect_options options = builder.finalize();
     client->connecting = client->paho.connect(options, nullptr, client->connect_told);
   } catch (const mqtt::exception& error) {
@@ -248,22 +193,22 @@ void Connection::Impl::connect() {
 }
 
 void Connection::Impl::refused(int code) {
-  Refusal refusal{code, "", tls};
+  base::MqttRefusal refusal{code, "", tls};
   try {
     if (client->connecting) client->connecting->try_wait();
   } catch (const mqtt::exception& error) {
     refusal.message = error.get_message();
   }
   const bool may_change = settings.mqtt_version == 0;
-  if (may_change && is_version_refused(refusal) && version == 5) {
+  if (may_change && base::is_version_refused(refusal) && version == 5) {
     base::log_info(cat("MQTT broker ", settings.url, " speaks no MQTT 5: using 3.1.1"));
     events.renewed();
     replace(3);
     return connect();
   }
-  away(explain(refusal));
+  away(base::explain(refusal, {}));
   // Certain only when it works: so the next try is with the other version, and then back.
-  if (may_change && is_silent(refusal)) {
+  if (may_change && base::is_silent(refusal)) {
     events.renewed();
     replace(version == 5 ? 3 : 5);
   }
@@ -341,8 +286,9 @@ Connection::~Connection() = default;
 
 Status Connection::start(std::vector<std::string> subscriptions) {
   impl_->subscriptions = std::move(subscriptions);
-  if (const Status status = check_url(impl_->settings.url); !status.ok()) return status;
-  if (const Status status = check_tls(impl_->settings, impl_->tls); !status.ok()) return status;
+  Status status = base::check_mqtt_form(impl_->settings, {});
+  if (status.ok()) status = base::check_mqtt_files(impl_->settings, {});
+  if (!status.ok()) return status;
   if (const Status status = impl_->create(); !status.ok()) return status;
   impl_->connect();
   return Status();

@@ -31,7 +31,7 @@ std::mutex& paho_door() {
 
 struct Publisher::Client {
   explicit Client(const std::string& broker)
-      : paho(broker, cat("gige-mapper-", base::random_hex(6))) {}
+      : paho(base::paho_url(broker), cat("gige-mapper-", base::random_hex(6))) {}
   mqtt::async_client paho;
 };
 
@@ -40,7 +40,7 @@ void Publisher::drop_client() {
   client_.reset();
 }
 
-Publisher::Publisher(std::string broker)
+Publisher::Publisher(base::MqttAccess broker)
     : broker_(std::move(broker)),
       backoff_(first_wait, most_wait,
                static_cast<std::uint32_t>(std::hash<std::string>{}(base::random_hex(4)))),
@@ -128,15 +128,19 @@ bool Publisher::connect() {
   // A client that lost its connection is not used again: whatever Paho still holds goes with it.
   drop_client();
   try {
-    const auto options = mqtt::connect_options_builder()
-                             .clean_session(true)
-                             .keep_alive_interval(keep_alive)
-                             .connect_timeout(connect_patience)
-                             .finalize();
+    mqtt::connect_options_builder builder;
+    builder.clean_session(true).keep_alive_interval(keep_alive).connect_timeout(connect_patience);
+    base::Status status = base::check_mqtt_files(broker_, mqtt_names);
+    if (status.ok()) status = base::enter_mqtt(builder, broker_);
+    if (!status.ok()) {
+      away(cat("is not tried: ", status.text()));
+      return false;
+    }
+    const mqtt::connect_options options = builder.finalize();
     mqtt::token_ptr connecting;
     {
       const std::lock_guard guard(paho_door());
-      client_ = std::make_unique<Client>(broker_);
+      client_ = std::make_unique<Client>(broker_.url);
       connecting = client_->paho.connect(options);
     }
     if (!wait(connecting, connect_patience + std::chrono::seconds(1))) {
@@ -144,12 +148,13 @@ bool Publisher::connect() {
       return false;
     }
   } catch (const mqtt::exception& error) {
-    away(cat("does not answer or refuses us (", error.what(), ")"));
+    const bool tls = base::is_mqtt_tls(broker_.url);
+    away(base::explain({error.get_return_code(), error.get_message(), tls}, mqtt_names));
     return false;
   }
   backoff_.reset();
-  base::log_info(cat("frames: connected to the MQTT broker ", broker_));
-  said_away_ = false;
+  base::log_info(cat("frames: connected to the MQTT broker ", broker_.url));
+  said_.clear();
   return true;
 }
 
@@ -167,9 +172,9 @@ bool Publisher::send(const Message& message) {
 }
 
 void Publisher::away(const std::string& why) {
-  if (std::exchange(said_away_, true)) return;
+  if (std::exchange(said_, why) == why) return;
   base::log_warning(
-      cat("frames: MQTT broker ", broker_, " ", why, "; trying again until it answers"));
+      cat("frames: MQTT broker ", broker_.url, " ", why, "; trying again until it answers"));
 }
 
 }  // namespace gige

@@ -11,9 +11,19 @@
 
 #include "base/backoff.hpp"
 #include "base/loop.hpp"
+#include "base/mqtt.hpp"
 #include "outlets/counts.hpp"
 
 namespace gige {
+
+inline constexpr base::MqttNames mqtt_names = {.url = "broker",
+                                               .forms = "tcp://HOST:PORT or ssl://HOST:PORT",
+                                               .ca = "caFile",
+                                               .certificate = "certFile",
+                                               .key = "keyFile",
+                                               .user = "user",
+                                               .password = "passwordFile",
+                                               .version = "3.1.1 is spoken"};
 
 // A connection and its thread. Paho's calls are made here only, one after the other, and never
 // while it connects: with 1.2.0 publishing during a connect can end in a deadlock
@@ -24,7 +34,7 @@ class Publisher {
   static constexpr std::size_t max_waiting = 64;
   static constexpr std::size_t max_bytes = std::size_t{64} << 20;
 
-  explicit Publisher(std::string broker);
+  explicit Publisher(base::MqttAccess broker);
   ~Publisher();
   Publisher(const Publisher&) = delete;
 
@@ -52,10 +62,10 @@ class Publisher {
   template <class Token>
   bool wait(const Token& token, base::Duration patience);
 
-  const std::string broker_;
+  const base::MqttAccess broker_;
   std::unique_ptr<Client> client_;  // of the thread
   base::Backoff backoff_;           // of the thread
-  bool said_away_ = false;          // of the thread
+  std::string said_;                // of the thread: why it is away, as it was logged last
   std::mutex mutex_;                // guards what follows
   std::condition_variable changed_;
   std::deque<Message> waiting_;

@@ -62,13 +62,13 @@ class OutletsImpl final : public Outlets {
   std::string url() const override { return workshop_->link_base; }
 
  private:
-  std::shared_ptr<Publisher> publisher(const std::string& broker);
+  std::shared_ptr<Publisher> publisher(const base::MqttAccess& broker);
 
   const std::shared_ptr<Workshop> workshop_;
   Registry registry_;
   const std::shared_ptr<Leavers> leavers_ = std::make_shared<Leavers>();
-  std::mutex mutex_;                                            // guards what follows
-  std::map<std::string, std::weak_ptr<Publisher>> publishers_;  // by broker
+  std::mutex mutex_;  // guards what follows
+  std::map<base::MqttAccess, std::weak_ptr<Publisher>> publishers_;
   std::size_t feeds_made_ = 0;
   std::unique_ptr<Front> front_;  // last: it uses the registry
 };
@@ -97,8 +97,8 @@ OutletsImpl::~OutletsImpl() {
   front_.reset();
 }
 
-std::shared_ptr<Publisher> OutletsImpl::publisher(const std::string& broker) {
-  if (broker.empty()) return nullptr;
+std::shared_ptr<Publisher> OutletsImpl::publisher(const base::MqttAccess& broker) {
+  if (broker.url.empty()) return nullptr;
   auto& known = publishers_[broker];
   auto publisher = known.lock();
   if (publisher) return publisher;

@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "gige/outlets.hpp"
+#include "outlets/mqtt.hpp"
 
 namespace gige {
 
@@ -72,19 +73,28 @@ Status read_post(const dmi::Config& config, PostSettings& post) {
 }
 
 Status read_mqtt(const dmi::Config& config, MqttSettings& mqtt) {
-  Status status = config.only({"broker", "topic", "image", "every"});
-  take(status, config.text("broker", mqtt.broker), mqtt.broker);
+  Status status = config.only({"broker", "topic", "image", "every", "user", "passwordFile",
+                               "caFile", "certFile", "keyFile"});
+  base::MqttAccess& broker = mqtt.broker;
+  for (const auto& [key, into] :
+       {std::pair("broker", &broker.url), std::pair("user", &broker.user),
+        std::pair("passwordFile", &broker.password_file), std::pair("caFile", &broker.ca),
+        std::pair("certFile", &broker.certificate), std::pair("keyFile", &broker.key)}) {
+    take(status, config.text(key, ""), *into);
+  }
   take(status, config.text("topic", mqtt.topic), mqtt.topic);
   take(status, config.boolean("image", mqtt.image), mqtt.image);
   take_every(status, config, mqtt.every);
   if (!status.ok()) return status;
-  if (mqtt.broker.empty()) {
+  if (broker.url.empty()) {
     if (config.json().empty()) return Status();
     return Status(Code::invalid, cat(config.path(), ".broker: is missing"));
   }
-  if (!mqtt.broker.starts_with("tcp://") || mqtt.broker.size() == 6) {
-    return Status(Code::invalid, cat(config.path(), ".broker: ", mqtt.broker,
-                                     " is not of the form tcp://HOST:PORT"));
+  status = base::check_mqtt_form(broker, mqtt_names);
+  if (!status.ok()) return Status(Code::invalid, cat(config.path(), ": ", status.text()));
+  if (broker.user.empty() && !broker.password_file.empty()) {
+    return Status(Code::invalid,
+                  cat(config.path(), ".user: is missing, and there is a passwordFile"));
   }
   if (mqtt.topic.find_first_of("#+") != std::string::npos || mqtt.topic.size() > 65'535) {
     return Status(Code::invalid, cat(config.path(), ".topic: ", base::cut(mqtt.topic, 100),

@@ -3,7 +3,7 @@
 
 #include "devicetwin/eventbus/broker_fixture.hpp"
 #include "devicetwin/eventbus/gate.hpp"
-#include "refusal.hpp"
+#include "support/certificates.hpp"
 
 namespace devicetwin {
 namespace {
@@ -21,25 +21,11 @@ class ConnectionTest : public test::BusTest {
     for (std::size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) ++found;
     return found;
   }
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
-  void openssl(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), find_program("openssl"));
-    const auto outcome = test_support::run(arguments);
-    ASSERT_EQ(outcome.exit, 0) << outcome.output;
-  }
-  void make_ca(const std::string& name) {
-    openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-days", "2", "-subj", "/CN=" + name, "-keyout", file(name + ".key"), "-out",
-             file(name + ".crt")});
-  }
-  // A certificate for alt ("IP:127.0.0.1"), signed by ca.
+  const test_support::Certificates certificates_{folder_.path()};
+  std::string file(const std::string& name) const { return certificates_.file(name); }
+  void make_ca(const std::string& name) { certificates_.make_ca(name); }
   void make_certificate(const std::string& name, const std::string& ca, const std::string& alt) {
-    openssl({"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-             "/CN=" + name, "-keyout", file(name + ".key"), "-out", file(name + ".csr")});
-    ASSERT_TRUE(base::write_file(file(name + ".ext"), "subjectAltName=" + alt).ok());
-    openssl({"x509", "-req", "-in", file(name + ".csr"), "-CA", file(ca + ".crt"), "-CAkey",
-             file(ca + ".key"), "-CAcreateserial", "-days", "2", "-extfile", file(name + ".ext"),
-             "-out", file(name + ".crt")});
+    certificates_.make(name, ca, alt);
   }
   std::string tls_options(const std::string& server = "server") {
     return cat("cafile ", file("ca.crt"), "\ncertfile ", file(server + ".crt"), "\nkeyfile ",
@@ -247,8 +233,8 @@ TEST_F(ConnectionTest, FilesForTlsThatDoNotFitAreRefusedAtStart) {
 }
 
 TEST(Refusal, NamesTheCauseAndTheRemedy) {
-  const auto has = [](const bus::Refusal& refusal, const std::string& text) {
-    return bus::explain(refusal).find(text) != std::string::npos;
+  const auto has = [](const base::MqttRefusal& refusal, const std::string& text) {
+    return base::explain(refusal, {}).find(text) != std::string::npos;
   };
   EXPECT_TRUE(has({.code = 5, .message = ""}, "--mqtt-password-file"));
   EXPECT_TRUE(has({.code = 134, .message = ""}, "--mqtt-password-file"));
@@ -258,7 +244,8 @@ TEST(Refusal, NamesTheCauseAndTheRemedy) {
       has({.code = -1, .message = "TCP connect completion failure"}, "it may want TLS (ssl://)"));
   EXPECT_TRUE(has({.code = -1, .message = "TCP/TLS connect failure", .tls = true},
                   "made for the URL's host"));
-  EXPECT_EQ(bus::explain({.code = -1, .message = "TCP/TLS connect failure"}), "does not answer");
+  EXPECT_EQ(base::explain({.code = -1, .message = "TCP/TLS connect failure"}, {}),
+            "does not answer");
 }
 
 }  // namespace

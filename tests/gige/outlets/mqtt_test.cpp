@@ -47,7 +47,7 @@ class MqttTest : public testing::Test {
   std::string url() const { return cat("tcp://127.0.0.1:", port_); }
   OutletSettings settings() const {
     OutletSettings settings;
-    settings.mqtt.broker = url();
+    settings.mqtt.broker.url = url();
     settings.mqtt.every = milliseconds(0);
     return settings;
   }
@@ -198,7 +198,7 @@ TEST_F(MqttTest, SomethingThatIsNoBrokerHoldsUpTheEndForSecondsOnly) {
   ASSERT_EQ(::listen(silent, 4), 0);
   auto outlets = start_outlets("off");
   OutletSettings settings;
-  settings.mqtt.broker = url();
+  settings.mqtt.broker.url = url();
   settings.mqtt.every = milliseconds(0);
   const auto feed = outlets->feed(device, settings);
   Camera camera;

@@ -27,7 +27,7 @@ TEST(OutletSettings, NothingSetMeansNoOutletAndJpeg) {
   EXPECT_EQ(settings->encode.quality, 90);
   EXPECT_EQ(settings->spool.folder, "");
   EXPECT_EQ(settings->post.url, "");
-  EXPECT_EQ(settings->mqtt.broker, "");
+  EXPECT_EQ(settings->mqtt.broker.url, "");
 }
 
 TEST(OutletSettings, EveryKeyIsRead) {
@@ -46,7 +46,7 @@ TEST(OutletSettings, EveryKeyIsRead) {
   EXPECT_EQ(settings->post.url, "https://a/b");
   EXPECT_EQ(settings->post.every, milliseconds(1000));
   EXPECT_EQ(settings->post.retries, 2);
-  EXPECT_EQ(settings->mqtt.broker, "tcp://h:1883");
+  EXPECT_EQ(settings->mqtt.broker.url, "tcp://h:1883");
   EXPECT_EQ(settings->mqtt.topic, "a/b");
   EXPECT_TRUE(settings->mqtt.image);
   EXPECT_EQ(settings->mqtt.every, milliseconds(50));
@@ -75,6 +75,14 @@ TEST(OutletSettings, WhatCannotWorkIsRefused) {
   expect_mistake(R"({"spool": {"maxFiles": 5}})", Code::invalid, "spool.folder");
   expect_mistake(R"({"post": {"url": "file:///etc/passwd"}})", Code::invalid, "http");
   expect_mistake(R"({"mqtt": {"broker": "localhost"}})", Code::invalid, "tcp://HOST:PORT");
+  expect_mistake(R"({"mqtt": {"broker": "ssl://"}})", Code::invalid, "ssl://HOST:PORT");
+  expect_mistake(R"({"mqtt": {"broker": "tcp://h", "caFile": "/ca.pem"}})", Code::invalid,
+                 "need an ssl:// URL");
+  expect_mistake(R"({"mqtt": {"broker": "ssl://h", "certFile": "/c.pem"}})", Code::invalid,
+                 "certFile and keyFile go together");
+  expect_mistake(R"({"mqtt": {"broker": "tcp://h", "passwordFile": "/p"}})", Code::invalid,
+                 "mqtt.user: is missing");
+  expect_mistake(R"({"mqtt": {"broker": "tcp://h", "password": "p"}})", Code::invalid, "password");
   expect_mistake(R"({"mqtt": {"topic": "x"}})", Code::invalid, "mqtt.broker");
   expect_mistake(R"({"mqtt": {"broker": "tcp://h", "topic": "a/#"}})", Code::invalid, "topic");
 }

@@ -12,6 +12,7 @@
 
 #include "base/lane.hpp"
 #include "base/loop.hpp"
+#include "base/mqtt.hpp"
 #include "base/status.hpp"
 #include "devicetwin/core.hpp"
 #include "devicetwin/history_reader.hpp"
@@ -23,13 +24,7 @@ class Outbox;
 
 class EventBus {
  public:
-  struct Settings {
-    std::string url = "tcp://127.0.0.1:1883";  // ssl://… for TLS; the server is verified always
-    std::string ca;           // PEM file of the CA that signed the broker; "": the system's
-    std::string certificate;  // PEM files of ours, for mutual TLS; "": none
-    std::string key;
-    std::string user;  // "": no user and no password
-    std::string password;
+  struct Settings : base::MqttAccess {
     std::string client_id;  // "": "devicetwin-" and the node's name
     // The broker keeps our subscriptions and what was published while we were away.
     bool persistent_session = true;
@@ -59,7 +54,7 @@ class EventBus {
 
   // Adds itself to core's outlets; core and loop outlive it, and core makes no verb after it.
   // Returns at once, whether the broker is there or not: it is tried again after 0.5, 1, 2 … 10 s
-  // for ever. invalid: url is none of Paho's forms, or the files for TLS do not fit.
+  // for ever. invalid: what check_mqtt_form() says; also what check_mqtt_files() says.
   static base::Result<std::unique_ptr<EventBus>> start(Core& core, base::Loop& loop,
                                                        Settings settings);
   // Publishes what the broker was given and that the node is offline, for at most 1 s, and

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mqtt.hpp"
 #include "base/status.hpp"
 #include "dmi/config.hpp"
 #include "dmi/device.hpp"
@@ -34,7 +35,7 @@ struct PostSettings {
   int retries = 5;                     // then it is dropped and counted
 };
 struct MqttSettings {
-  std::string broker;                     // "": none. tcp://127.0.0.1:1883
+  base::MqttAccess broker;                // url "": none
   std::string topic;                      // "": cameras/NAMESPACE/NAME/frame
   bool image = false;                     // the image itself; else JSON: metadata and link
   std::chrono::milliseconds every{1000};  // 0: every frame
@@ -46,9 +47,10 @@ struct OutletSettings {
   MqttSettings mqtt;
 };
 // The keys imageFormat, jpegQuality, spool {folder, maxFiles, maxBytes, every}, post {url, every,
-// retries} and mqtt {broker, topic, image, every} of protocol.configData; other keys of protocol
-// are the caller's, other keys of the inner objects are mistakes. Pure. invalid, out_of_range:
-// path, value and limit.
+// retries} and mqtt {broker, topic, image, every, user, passwordFile, caFile, certFile, keyFile} of
+// protocol.configData; other keys of protocol are the caller's, other keys of the inner objects are
+// mistakes. Pure: files are looked at when they are used. invalid, out_of_range: path, value and
+// limit.
 base::Result<OutletSettings> parse_outlets(const dmi::Config& protocol);
 
 // An image file of a frame, kept for a while under a name of its own.
