@@ -99,8 +99,16 @@ void add_outbox(CLI::App& app, Flags& flags) {
   app.add_option("--upload-url", flags.upload.url,
                  "where messages of $hw/events/upload/#, SYS/dis/upload_records and +/user/# are "
                  "POSTed (default: nowhere, not subscribed to)");
-  app.add_option("--upload-ca", flags.upload.ca,
+  base::PostAccess& access = flags.upload.access;
+  app.add_option("--upload-ca", access.ca,
                  "PEM file of the CA of its server (default: the system's)");
+  app.add_option("--upload-cert", access.certificate, "PEM file of our certificate at its server");
+  app.add_option("--upload-key", access.key, "PEM file of its key");
+  app.add_option("--upload-user", access.user, "user name there, HTTP Basic (default: none)");
+  app.add_option("--upload-password-file", access.password_file,
+                 "file whose first line is the password, read for every request");
+  app.add_option("--upload-proxy", access.proxy,
+                 "URL of a proxy, or none (default: as https_proxy and no_proxy say)");
   app.add_option("--upload-quota", flags.upload_quota, "bytes on disk for messages that wait")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str();

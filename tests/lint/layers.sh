@@ -48,7 +48,7 @@ forbid "frames and outlets know no camera" 'gige/(camera|features|find|settings)
 outside zstd 'zstd' devicetwin/core
 outside SQLite 'SQLiteCpp/|sqlite3\.h' devicetwin/sqlite devicetwin/store devicetwin/outbox devicetwin/history
 outside Paho 'mqtt/|MQTTAsync' base/mqtt devicetwin/eventbus mappers/gige/outlets
-outside libcurl 'curl/' mappers/gige/outlets devicetwin/upload
+outside libcurl 'curl/' base/post
 outside 'libpng, libjpeg and libtiff' 'png\.h|jpeglib\.h|turbojpeg\.h|tiffio' mappers/gige/frames
 outside Boost.Beast 'boost/beast' base/http
 outside 'gRPC and protobuf' 'grpc|google/protobuf' dmi/wire

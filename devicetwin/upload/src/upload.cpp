@@ -11,7 +11,6 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "devicetwin/replay.hpp"
-#include "post.hpp"
 
 namespace devicetwin {
 
@@ -20,12 +19,34 @@ using base::Code;
 using base::Result;
 using base::Status;
 
+namespace {
+
+// Header values carry printable ASCII; other bytes and '%' of a topic are written as %41.
+std::string header_value(std::string_view text) {
+  constexpr const char* digits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if (c > ' ' && c < 0x7f && c != '%') {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += '%';
+    out += digits[byte >> 4];
+    out += digits[byte & 15];
+  }
+  return out;
+}
+
+}  // namespace
+
 // The replay hands one record at a time to the thread, which posts the outcome back.
 struct Upload::Impl {
   base::Loop& loop;
   Outbox& outbox;
   Settings settings;
-  upload::Post post;
+  std::atomic<bool> stopped{false};
+  base::Post post;
   base::Repeats repeats;  // the loop's
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
   Record record;      // the one on its way
@@ -44,7 +65,7 @@ struct Upload::Impl {
       : loop(owner),
         outbox(from),
         settings(std::move(wanted)),
-        post(settings.url, settings.ca, settings.timeout),
+        post(settings.access, settings.timeout, [this] { return stopped.load(); }),
         replay(owner, from, consumer,
                {.in_flight = 1,
                 .records_per_s = settings.records_per_s,
@@ -63,18 +84,18 @@ struct Upload::Impl {
   void run();
   void tell(const Status& status);
   void told(const Status& status);
-  upload::Headers headers(const Record& record) const;
+  base::Post::Headers headers(const Record& record) const;
 };
 
-upload::Headers Upload::Impl::headers(const Record& record) const {
-  upload::Headers out = {{"NodeName", upload::header_value(settings.node)},
-                         {"X-Sequence", cat(record.sequence)}};
+base::Post::Headers Upload::Impl::headers(const Record& record) const {
+  base::Post::Headers out = {{"NodeName", header_value(settings.node)},
+                             {"X-Sequence", cat(record.sequence)}};
   if (record.gap) {
     out.emplace_back("X-Gap", "1");
     out.emplace_back("Content-Type", "application/json");
     return out;
   }
-  out.emplace_back("X-Topic", upload::header_value(record.topic));
+  out.emplace_back("X-Topic", header_value(record.topic));
   out.emplace_back("X-Time", cat(record.time_ms));
   out.emplace_back("Content-Type", "application/octet-stream");
   return out;
@@ -108,7 +129,8 @@ void Upload::Impl::run() {
     const Record sending = std::move(*next);
     next.reset();
     guard.unlock();
-    tell(post.send(headers(sending), sending.gap ? gap_text(*sending.gap) : sending.payload));
+    tell(post.send(settings.url, headers(sending),
+                   sending.gap ? gap_text(*sending.gap) : sending.payload));
     guard.lock();
   }
 }
@@ -145,14 +167,10 @@ void Upload::Impl::told(const Status& status) {
 Upload::Upload(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<Upload>> Upload::start(base::Loop& loop, Outbox& outbox, Settings settings) {
-  if (!settings.url.starts_with("http://") && !settings.url.starts_with("https://")) {
-    return Status(Code::invalid,
-                  cat("--upload-url ", settings.url, ": wanted http://… or https://…"));
-  }
-  if (!settings.ca.empty()) {
-    const auto ca = base::read_trusted(settings.ca, base::Trust::file, 4u << 20);
-    if (!ca) return Status(ca.status().code(), cat("--upload-ca: ", ca.status().text()));
-  }
+  Status status = base::check_post_form(settings.url, settings.access, {});
+  if (!status.ok()) return Status(status.code(), cat("--upload-url: ", status.text()));
+  status = base::check_post_files(settings.access, {});
+  if (!status.ok()) return status;
   auto impl = std::make_unique<Impl>(loop, outbox, std::move(settings));
   impl->replay.resume();
   return std::unique_ptr<Upload>(new Upload(std::move(impl)));
@@ -160,7 +178,7 @@ Result<std::unique_ptr<Upload>> Upload::start(base::Loop& loop, Outbox& outbox, 
 
 Upload::~Upload() {
   impl_->alive.reset();
-  impl_->post.stop();
+  impl_->stopped = true;
   {
     const std::lock_guard guard(impl_->mutex);
     impl_->stopping = true;

@@ -40,7 +40,7 @@ FeedImpl::FeedImpl(dmi::ObjectId device, OutletSettings settings,
       recorder_(settings_.spool.folder.empty()
                     ? nullptr
                     : std::make_shared<Recorder>(device_, settings_.spool, counts_)),
-      poster_(device_, settings_.post.retries, counts_, workshop_->post_waits),
+      poster_(device_, settings_.post, counts_, workshop_->post_waits),
       format_(settings_.encode.format),
       post_url_(settings_.post.url),
       spool_pace_(settings_.spool.every),

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/log.hpp"
+#include "base/post.hpp"
 #include "gige/outlets.hpp"
 #include "outlets/counts.hpp"
 
@@ -23,13 +24,19 @@ struct PostWaits {
   std::chrono::milliseconds answer{30'000};  // for the whole of one try
 };
 
+inline constexpr base::PostNames post_names = {.ca = "caFile",
+                                               .certificate = "certFile",
+                                               .key = "keyFile",
+                                               .user = "user",
+                                               .password = "passwordFile"};
+
 class Poster {
  public:
   // Images that wait beside the one on its way. Past it the oldest goes: the newest picture says
   // most, and a server that is away for an hour must not cost an hour's pictures of memory.
   static constexpr std::size_t max_waiting = 4;
 
-  Poster(const dmi::ObjectId& device, int retries, std::shared_ptr<Counts> counts,
+  Poster(const dmi::ObjectId& device, PostSettings settings, std::shared_ptr<Counts> counts,
          PostWaits waits = {});
   ~Poster() { finish({}); }
   Poster(const Poster&) = delete;
@@ -40,22 +47,24 @@ class Poster {
   void finish(base::SteadyTime deadline);
 
  private:
-  enum class Outcome { sent, retry, given_up };
   struct Item {
     std::string url;
     ImagePtr image;
   };
-  struct Try;
 
   void run();
   void deliver(const Item& item);
-  Outcome send(const Item& item, std::string& why);
+  base::Status send(const Item& item);
   bool out_of_time();
 
   const dmi::ObjectId device_;
-  const int retries_;
+  const PostSettings settings_;
   const std::shared_ptr<Counts> counts_;
   const PostWaits waits_;
+  // Of the thread: for the server of settings_.url, and for whatever others ImageURL names, who are
+  // shown no password and no certificate of ours.
+  std::unique_ptr<base::Post> known_;
+  std::unique_ptr<base::Post> other_;
   base::Repeats repeats_;  // of the thread
   std::mutex mutex_;       // guards what follows
   std::condition_variable changed_;

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "gige/outlets.hpp"
 #include "outlets/mqtt.hpp"
+#include "outlets/post.hpp"
 
 namespace gige {
 
@@ -59,17 +60,26 @@ Status read_spool(const dmi::Config& config, SpoolSettings& spool) {
 }
 
 Status read_post(const dmi::Config& config, PostSettings& post) {
-  Status status = config.only({"url", "every", "retries"});
-  take(status, config.text("url", post.url), post.url);
+  Status status = config.only({"url", "every", "retries", "user", "passwordFile", "caFile",
+                               "certFile", "keyFile", "proxy"});
+  base::PostAccess& access = post.access;
+  for (const auto& [key, into] :
+       {std::pair("url", &post.url), std::pair("user", &access.user),
+        std::pair("passwordFile", &access.password_file), std::pair("caFile", &access.ca),
+        std::pair("certFile", &access.certificate), std::pair("keyFile", &access.key),
+        std::pair("proxy", &access.proxy)}) {
+    take(status, config.text(key, ""), *into);
+  }
   take(status, config.integer("retries", post.retries, 0, 100), post.retries);
   take_every(status, config, post.every);
   if (!status.ok()) return status;
-  const std::string start = base::lower(post.url.substr(0, 8));
-  if (!post.url.empty() && !start.starts_with("http://") && !start.starts_with("https://")) {
-    return Status(Code::invalid,
-                  cat(config.path(), ".url: ", post.url, " is neither http:// nor https://"));
+  // Without a URL the property ImageURL gives one; then there is nobody to show a password to.
+  if (post.url.empty() && (!access.user.empty() || !access.certificate.empty())) {
+    return Status(Code::invalid, cat(config.path(), ".url: is missing"));
   }
-  return Status();
+  const std::string_view any = "https://any";
+  status = base::check_post_form(post.url.empty() ? any : post.url, access, post_names);
+  return status.ok() ? status : Status(Code::invalid, cat(config.path(), ".url: ", status.text()));
 }
 
 Status read_mqtt(const dmi::Config& config, MqttSettings& mqtt) {

@@ -12,7 +12,6 @@
 #include "base/http.hpp"
 #include "base/text.hpp"
 #include "dmi/json.hpp"
-#include "post.hpp"
 #include "support/process.hpp"
 
 namespace devicetwin {
@@ -254,12 +253,13 @@ TEST_F(UploadTest, ServerWithACertificateNobodySignedIsNotTrustedUnlessItsCaIsGi
     server_ = std::move(*server);
   });
   const std::string url = cat("https://127.0.0.1:", port_, "/");
-  upload::Post distrusting(url, "", std::chrono::seconds(20));
-  const base::Status status = distrusting.send({}, "x");
+  const auto never = [] { return false; };
+  base::Post distrusting({}, std::chrono::seconds(20), never);
+  const base::Status status = distrusting.send(url, {}, "x");
   EXPECT_EQ(status.code(), Code::unavailable);
   EXPECT_NE(status.text().find("certificate"), std::string::npos) << status.text();
-  upload::Post trusting(url, certificate, std::chrono::seconds(20));
-  EXPECT_TRUE(trusting.send({}, "x").ok());
+  base::Post trusting({.ca = certificate}, std::chrono::seconds(20), never);
+  EXPECT_TRUE(trusting.send(url, {}, "x").ok());
 }
 
 TEST_F(UploadTest, UrlThatIsNoneIsRefusedWithItsText) {

@@ -7,9 +7,11 @@
 #include <atomic>
 #include <future>
 
+#include "base/file.hpp"
 #include "base/http.hpp"
 #include "outlets/image.hpp"
 #include "support.hpp"
+#include "support/certificates.hpp"
 
 namespace gige {
 namespace {
@@ -88,6 +90,12 @@ ImagePtr image_of(std::uint64_t sequence) {
   return image;
 }
 
+PostSettings retries(int count) {
+  PostSettings settings;
+  settings.retries = count;
+  return settings;
+}
+
 class PosterTest : public testing::Test {
  protected:
   bool settled(std::uint64_t posted, std::uint64_t failed) {
@@ -99,7 +107,7 @@ class PosterTest : public testing::Test {
 
 TEST_F(PosterTest, TheBodyIsTheFileAndTheHeadersSayWhatItIs) {
   Receiver receiver(always(204));
-  Poster poster(device, 0, counts_, quick);
+  Poster poster(device, retries(0), counts_, quick);
   poster.push(receiver.url(), image_of(7));
   ASSERT_TRUE(settled(1, 0));
   const Request request = receiver.requests().at(0);
@@ -111,6 +119,70 @@ TEST_F(PosterTest, TheBodyIsTheFileAndTheHeadersSayWhatItIs) {
   EXPECT_EQ(request.header("x-frame-sha256"), image_of(7)->sha256);
 }
 
+// An application may write ImageURL: it names another server, not one that gets our password.
+TEST_F(PosterTest, ThePasswordIsShownToTheServerOfTheSettingAlone) {
+  Receiver known(always(200)), other(always(200));
+  const TempFolder folder;
+  ASSERT_TRUE(base::write_file(folder / "password", "pass word\nnot this\n", 0600).ok());
+  PostSettings settings = retries(0);
+  settings.url = known.url();
+  settings.access.user = "cam";
+  settings.access.password_file = (folder / "password").string();
+  Poster poster(device, settings, counts_, quick);
+  poster.push(known.url() + "?line=1", image_of(1));
+  poster.push(other.url(), image_of(2));
+  ASSERT_TRUE(settled(2, 0));
+  EXPECT_EQ(known.requests().at(0).header("authorization"), "Basic Y2FtOnBhc3Mgd29yZA==");
+  EXPECT_EQ(other.requests().at(0).header("authorization"), "");
+}
+
+TEST_F(PosterTest, AServerThatWantsToSeeACertificateIsShownOurs) {
+  const TempFolder folder;
+  const test_support::Certificates certificates(folder.path());
+  certificates.make_ca("ca");
+  certificates.make("server", "ca", "IP:127.0.0.1");
+  certificates.make("camera-7", "ca", "DNS:camera");
+  const std::string port = cat(test_support::free_port());
+  test_support::Process server(
+      {test_support::find_program("openssl"), "s_server", "-accept", "127.0.0.1:" + port, "-cert",
+       certificates.file("server.crt"), "-key", certificates.file("server.key"), "-CAfile",
+       certificates.file("ca.crt"), "-Verify", "1", "-verify_return_error", "-www"});
+  ASSERT_TRUE(server.wait_for_output("ACCEPT")) << server.output();
+  PostSettings settings = retries(0);
+  settings.url = cat("https://127.0.0.1:", port, "/in");
+  settings.access.ca = certificates.file("ca.crt");
+  settings.access.certificate = certificates.file("camera-7.crt");
+  settings.access.key = certificates.file("camera-7.key");
+  Poster poster(device, settings, counts_, quick);
+  poster.push(settings.url, image_of(1));
+  EXPECT_TRUE(server.wait_for_output("CN = camera-7")) << server.output();
+}
+
+TEST_F(PosterTest, AProxyIsAskedWhereOneIsSet) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  const timeval soon{20, 0};
+  ::setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+  PostSettings settings = retries(0);
+  settings.access.proxy = cat("http://127.0.0.1:", ntohs(address.sin_port));
+  Poster poster(device, settings, counts_, quick);
+  poster.push("http://inspect.example/in", image_of(1));
+  const int taken = ::accept(listener, nullptr, nullptr);
+  char request[64] = "";
+  EXPECT_GT(::recv(taken, request, sizeof request - 1, MSG_WAITALL), 0);
+  EXPECT_TRUE(std::string(request).starts_with("POST http://inspect.example/in HTTP/1.1"))
+      << request;
+  ::close(taken);
+  ::close(listener);
+  EXPECT_TRUE(settled(0, 1));
+}
+
 TEST_F(PosterTest, AServerThatFailsIsTriedAgainUntilItTakesTheImage) {
   for (const int status : {500, 503, 408, 429}) {
     std::atomic<int> left{2};
@@ -118,7 +190,7 @@ TEST_F(PosterTest, AServerThatFailsIsTriedAgainUntilItTakesTheImage) {
       response->send(left-- > 0 ? status : 200, "text/plain", "");
     });
     counts_ = std::make_shared<Counts>();
-    Poster poster(device, 5, counts_, quick);
+    Poster poster(device, retries(5), counts_, quick);
     poster.push(receiver.url(), image_of(1));
     EXPECT_TRUE(settled(1, 0)) << status;
     EXPECT_EQ(receiver.count(), 3u) << status;
@@ -127,7 +199,7 @@ TEST_F(PosterTest, AServerThatFailsIsTriedAgainUntilItTakesTheImage) {
 
 TEST_F(PosterTest, AfterTheRetriesItIsGivenUpAndCounted) {
   Receiver receiver(always(500));
-  Poster poster(device, 2, counts_, quick);
+  Poster poster(device, retries(2), counts_, quick);
   poster.push(receiver.url(), image_of(1));
   EXPECT_TRUE(settled(0, 1));
   EXPECT_EQ(receiver.count(), 3u);
@@ -137,7 +209,7 @@ TEST_F(PosterTest, ARefusalIsNotRepeated) {
   for (const int status : {400, 401, 404, 413}) {
     Receiver receiver(always(status));
     counts_ = std::make_shared<Counts>();
-    Poster poster(device, 5, counts_, quick);
+    Poster poster(device, retries(5), counts_, quick);
     poster.push(receiver.url(), image_of(1));
     EXPECT_TRUE(settled(0, 1)) << status;
     EXPECT_EQ(receiver.count(), 1u) << status;
@@ -151,7 +223,7 @@ TEST_F(PosterTest, ARedirectIsNotFollowed) {
       response->send(302, "text/plain", "", {{"Location", to}});
     });
     counts_ = std::make_shared<Counts>();
-    Poster poster(device, 5, counts_, quick);
+    Poster poster(device, retries(5), counts_, quick);
     poster.push(receiver.url(), image_of(1));
     EXPECT_TRUE(settled(0, 1)) << to;
   }
@@ -167,7 +239,7 @@ TEST_F(PosterTest, OnlyHttpIsSpoken) {
   ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
   ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
   ASSERT_EQ(::listen(listener, 4), 0);
-  Poster poster(device, 0, counts_, {milliseconds(1), milliseconds(2), milliseconds(500)});
+  Poster poster(device, retries(0), counts_, {milliseconds(1), milliseconds(2), milliseconds(500)});
   std::uint64_t pushed = 0;
   for (const char* scheme : {"ftp", "gopher", "dict", "telnet"}) {
     poster.push(cat(scheme, "://127.0.0.1:", ntohs(address.sin_port), "/x"), image_of(1));
@@ -185,7 +257,7 @@ TEST_F(PosterTest, AServerThatHangsIsTriedAgain) {
     response->send(200, "text/plain", "");
   });
   self = &receiver;
-  Poster poster(device, 3, counts_, {milliseconds(1), milliseconds(2), milliseconds(300)});
+  Poster poster(device, retries(3), counts_, {milliseconds(1), milliseconds(2), milliseconds(300)});
   poster.push(receiver.url(), image_of(1));
   EXPECT_TRUE(settled(1, 0));
   EXPECT_EQ(receiver.count(), 2u);
@@ -195,7 +267,7 @@ TEST_F(PosterTest, ALateAnswerCounts) {
   std::atomic<Receiver*> self{nullptr};
   Receiver receiver([&](const Request&, const auto& response) { self.load()->hang(response); });
   self = &receiver;
-  Poster poster(device, 3, counts_, quick);
+  Poster poster(device, retries(3), counts_, quick);
   poster.push(receiver.url(), image_of(1));
   ASSERT_TRUE(wait_until([&] { return receiver.count() == 1; }));
   receiver.answer_hung(200);
@@ -210,7 +282,7 @@ TEST_F(PosterTest, WhileTheServerHangsTheNewestImagesWaitAndTheOldestGo) {
     response->send(200, "text/plain", "");
   });
   self = &receiver;
-  Poster poster(device, 0, counts_, quick);
+  Poster poster(device, retries(0), counts_, quick);
   poster.push(receiver.url(), image_of(1));
   ASSERT_TRUE(wait_until([&] { return receiver.count() == 1; }));
   for (std::uint64_t i = 2; i <= 10; ++i) poster.push(receiver.url(), image_of(i));
@@ -232,8 +304,9 @@ TEST_F(PosterTest, OneThatHangsDelaysNeitherAnotherCameraNorTheEnd) {
   Receiver good(always(200));
   const auto other = std::make_shared<Counts>();
   {
-    Poster stuck(device, 5, counts_, {milliseconds(1), milliseconds(2), milliseconds(600'000)});
-    Poster free({"default", "cam2"}, 5, other, quick);
+    Poster stuck(device, retries(5), counts_,
+                 {milliseconds(1), milliseconds(2), milliseconds(600'000)});
+    Poster free({"default", "cam2"}, retries(5), other, quick);
     stuck.push(hanging.url(), image_of(1));
     ASSERT_TRUE(wait_until([&] { return hanging.count() == 1; }));
     free.push(good.url(), image_of(1));

@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "base/loop.hpp"
+#include "base/post.hpp"
 #include "base/status.hpp"
 #include "devicetwin/outbox.hpp"
 
@@ -30,8 +31,8 @@ class Upload {
   static constexpr const char* consumer = "upload";
 
   struct Settings {
-    std::string url = {};   // http:// or https://; the server's certificate is verified
-    std::string ca = {};    // PEM file of the CA that signed it; "": the system's
+    std::string url = {};  // http:// or https://; the server's certificate is verified
+    base::PostAccess access = {};
     std::string node = {};  // header NodeName, as KubeEdge has it
     // Of one request, from connecting to the end of the answer; 5 s of it for connecting.
     std::chrono::milliseconds timeout{30'000};
@@ -45,8 +46,8 @@ class Upload {
     std::uint64_t refused = 0;  // records that the server will never take
   };
 
-  // The outbox has the consumer, and outlives the upload. invalid: the URL is none, or the CA
-  // cannot be read.
+  // The outbox has the consumer, and outlives the upload. invalid: what check_post_form() says;
+  // also what check_post_files() says.
   static base::Result<std::unique_ptr<Upload>> start(base::Loop& loop, Outbox& outbox,
                                                      Settings settings);
   // Ends a request that runs within a second; it comes again at the next start.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/mqtt.hpp"
+#include "base/post.hpp"
 #include "base/status.hpp"
 #include "dmi/config.hpp"
 #include "dmi/device.hpp"
@@ -31,6 +32,7 @@ struct SpoolSettings {
 };
 struct PostSettings {
   std::string url;                     // "": none. http or https
+  base::PostAccess access = {};        // user and certificate: for url's server alone
   std::chrono::milliseconds every{0};  // 0: only when asked
   int retries = 5;                     // then it is dropped and counted
 };
@@ -47,10 +49,10 @@ struct OutletSettings {
   MqttSettings mqtt;
 };
 // The keys imageFormat, jpegQuality, spool {folder, maxFiles, maxBytes, every}, post {url, every,
-// retries} and mqtt {broker, topic, image, every, user, passwordFile, caFile, certFile, keyFile} of
-// protocol.configData; other keys of protocol are the caller's, other keys of the inner objects are
-// mistakes. Pure: files are looked at when they are used. invalid, out_of_range: path, value and
-// limit.
+// retries, user, passwordFile, caFile, certFile, keyFile, proxy} and mqtt {broker, topic, image,
+// every, user, passwordFile, caFile, certFile, keyFile} of protocol.configData; other keys of
+// protocol are the caller's, other keys of the inner objects are mistakes. Pure: files are looked
+// at when they are used. invalid, out_of_range: path, value and limit.
 base::Result<OutletSettings> parse_outlets(const dmi::Config& protocol);
 
 // An image file of a frame, kept for a while under a name of its own.
