@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "base/text.hpp"
@@ -44,6 +45,16 @@ Result<std::string> read_all(int fd, const std::filesystem::path& path, std::siz
   }
 }
 
+// Whether path is a file of ours with that content and mode.
+bool is_there(const std::filesystem::path& path, std::string_view content, unsigned mode) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+  if ((info.st_mode & 07777) != mode || info.st_uid != ::geteuid()) return false;
+  if (static_cast<std::uint64_t>(info.st_size) != content.size()) return false;
+  const auto there = read_file(path, content.size());
+  return there.ok() && *there == content;
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
@@ -66,22 +77,31 @@ Result<std::string> read_trusted(const std::filesystem::path& path, Trust how,
 }
 
 Status write_file(const std::filesystem::path& path, std::string_view content, unsigned mode) {
-  // One temporary name per process: two processes that write one file must not share it.
-  const std::filesystem::path temporary = cat(path.string(), ".", ::getpid(), ".tmp");
-  // Never into a file that somebody else made: that one is of a dead process, or a trap.
-  constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-  int fd = ::open(temporary.c_str(), flags, mode);
-  if (fd < 0 && errno == EEXIST && ::unlink(temporary.c_str()) == 0) {
-    fd = ::open(temporary.c_str(), flags, mode);
-  }
+  if (is_there(path, content, mode)) return Status();
+  const std::filesystem::path temporary = cat(path.string(), ".", random_hex(8), ".tmp");
+  // Never into a file that somebody else made.
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (fd < 0) return os_error(temporary, "cannot create");
   const bool written = write_all(fd, content) && ::fchmod(fd, mode) == 0 && ::fsync(fd) == 0;
-  const Status failed = written ? Status() : os_error(temporary, "cannot write");
+  Status failed = written ? Status() : os_error(temporary, "cannot write");
   ::close(fd);
-  if (written && ::rename(temporary.c_str(), path.c_str()) == 0) return Status();
-  Status not_renamed = written ? os_error(path, "cannot replace") : failed;
+  if (written && ::rename(temporary.c_str(), path.c_str()) == 0) {
+    return sync_folder(path.parent_path());
+  }
+  if (written) failed = os_error(path, "cannot replace");
   ::unlink(temporary.c_str());
-  return not_renamed;
+  return failed;
+}
+
+Status sync_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder.empty() ? "." : folder;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return os_error(path, "cannot open");
+  // Some file systems have nothing to flush a folder to.
+  const bool synced = ::fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
+  Status failed = synced ? Status() : os_error(path, "cannot flush");
+  ::close(fd);
+  return failed;
 }
 
 Result<FileLock> FileLock::take(const std::filesystem::path& path) {
@@ -103,12 +123,9 @@ Result<FileLock> FileLock::take(const std::filesystem::path& path) {
     return Status(Code::conflict, cat(path.string(), ": held by another process (pid ",
                                       pid.substr(0, pid.find('\n')), ")"));
   }
+  // For people. A full disk has no room for it, and is no reason not to hold the lock.
   const std::string pid = cat(::getpid(), '\n');
-  if (::ftruncate(fd, 0) != 0 || !write_all(fd, pid)) {
-    const Status failed = os_error(path, "cannot write the lock file");
-    ::close(fd);
-    return failed;
-  }
+  if (write_all(fd, pid)) (void)!::ftruncate(fd, static_cast<off_t>(pid.size()));
   return FileLock(fd);
 }
 

@@ -1,10 +1,40 @@
 #include "base/file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <vector>
+
 #include "base/text.hpp"
+
+namespace {
+
+// What was flushed since a test looked, and what cannot be.
+std::vector<std::string>& flushed() {
+  static std::vector<std::string> names;
+  return names;
+}
+std::string& unflushable() {
+  static std::string name;
+  return name;
+}
+
+}  // namespace
+
+// In place of the C library's, for this program.
+extern "C" int fsync(int fd) {
+  const std::string name =
+      std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)).string();
+  flushed().push_back(name);
+  if (name != unflushable()) return static_cast<int>(::syscall(SYS_fsync, fd));
+  errno = EIO;
+  return -1;
+}
 
 namespace base {
 namespace {
@@ -32,20 +62,43 @@ TEST_F(File, FailedWriteLeavesTheOldContent) {
   EXPECT_EQ(*read_file(folder_ / "a"), "old");
 }
 
-// What lies under the temporary name is of a dead process with our pid, or put there to be
-// followed.
-TEST_F(File, WritesThroughNoLinkAndOverNoLeftover) {
-  const auto path = folder_ / "token";
-  const auto temporary = folder_ / cat("token.", ::getpid(), ".tmp");
-  ASSERT_TRUE(write_file(folder_ / "victim", "old").ok());
-  std::filesystem::create_symlink(folder_ / "victim", temporary);
-  ASSERT_TRUE(write_file(path, "secret", 0600).ok());
-  EXPECT_EQ(*read_file(folder_ / "victim"), "old");
-  EXPECT_EQ(*read_file(path), "secret");
+TEST_F(File, FlushesTheFolderAfterTheRename) {
+  flushed().clear();
+  ASSERT_TRUE(write_file(folder_ / "a", "1").ok());
+  ASSERT_EQ(flushed().size(), 2u);
+  EXPECT_TRUE(flushed()[0].starts_with((folder_ / "a.").string())) << flushed()[0];
+  EXPECT_EQ(flushed()[1], folder_.string());
+  unflushable() = folder_.string();
+  const Status status = write_file(folder_ / "a", "2");
+  unflushable().clear();
+  EXPECT_EQ(status.code(), Code::unavailable);
+  EXPECT_NE(status.text().find(folder_.string()), std::string::npos) << status.text();
+}
+
+TEST_F(File, WritesNothingThatIsThere) {
+  const auto path = folder_ / "a";
+  ASSERT_TRUE(write_file(path, "same", 0600).ok());
+  flushed().clear();
+  ASSERT_TRUE(write_file(path, "same", 0600).ok());
+  EXPECT_TRUE(flushed().empty());
+  ASSERT_TRUE(write_file(path, "same", 0644).ok());
+  EXPECT_EQ(flushed().size(), 2u) << "another mode";
+  std::filesystem::rename(path, folder_ / "b");
+  std::filesystem::create_symlink(folder_ / "b", path);
+  ASSERT_TRUE(write_file(path, "same", 0644).ok());
   EXPECT_FALSE(std::filesystem::is_symlink(path));
-  std::filesystem::copy_file(folder_ / "victim", temporary);
-  ASSERT_TRUE(write_file(path, "another").ok());
-  EXPECT_EQ(*read_file(path), "another");
+}
+
+// A name that is known beforehand is one that somebody can take beforehand.
+TEST_F(File, NoTemporaryNameIsUsedTwice) {
+  flushed().clear();
+  ASSERT_TRUE(write_file(folder_ / "a", "1").ok());
+  ASSERT_TRUE(write_file(folder_ / "a", "2").ok());
+  ASSERT_EQ(flushed().size(), 4u);
+  EXPECT_NE(flushed()[0], flushed()[2]);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    EXPECT_EQ(entry.path().filename(), "a");
+  }
 }
 
 TEST_F(File, AbsentAndTooLongAreTold) {
@@ -64,6 +117,17 @@ TEST_F(File, LockIsHeldByOneAndNamesItsHolder) {
   EXPECT_NE(second.status().text().find(cat("pid ", ::getpid())), std::string::npos);
   { const FileLock released = std::move(*first); }
   EXPECT_TRUE(FileLock::take(folder_ / "lock").ok());
+}
+
+TEST_F(File, LockIsTakenWhereTheDiskHasNoRoomForThePid) {
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit full{0, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto lock = FileLock::take(folder_ / "lock");
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  EXPECT_TRUE(lock.ok()) << lock.status().text();
 }
 
 TEST(Status, NamesRoundTrip) {
