@@ -262,6 +262,11 @@ int run(const Flags& flags) {
                                                       : fs::absolute(flags.dmi_socket).string();
   auto dmi = devicetwin::DmiLink::start(core, **store, socket, loaded.notes, flags.dmi);
   if (!dmi) return fail(dmi.status());
+  (*store)->set_truth([&core, &link = **dmi] {
+    devicetwin::Core::Contents all = core.contents();
+    return devicetwin::Store::Loaded{std::move(all.objects), std::move(all.rows),
+                                     std::move(all.states), link.notes(), all.version};
+  });
   auto durable = open_durable(flags, dir, loop);
   if (!durable) return fail(durable.status());
   auto mqtt = start_mqtt(flags, dir, core, loop, *durable, history);

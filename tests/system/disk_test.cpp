@@ -258,6 +258,31 @@ TEST_F(DiskTest, FullOneHoldsNoReportUpAndTheNewestIsWrittenWhenThereIsRoom) {
   EXPECT_EQ(reported(), newest);
 }
 
+// The start is what ends an outage; it must not need room.
+TEST_F(DiskTest, StartOnAFullOneServesWhatIsThereAndWritesWhenThereIsRoom) {
+  Disk disk;
+  if (const std::string why = disk.mount(); !why.empty()) GTEST_SKIP() << why;
+  test_support::Plane plane;  // for its broker, which is on another disk
+  plane.start_broker();
+  auto flags = arguments(disk.path(), plane.broker_port());
+  flags[4] = cat(test_support::free_port());  // another one would need another kubeconfig
+  start(disk.path(), flags);
+  create_device();
+  ASSERT_EQ(desire("kept").status, 200);
+  ASSERT_EQ(devicetwin_->stop(), 0);
+  disk.fill();
+  start(disk.path(), flags);
+  EXPECT_EQ(desired(), "kept");
+  const auto refused = desire("refused");
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(desired(), "kept");
+  disk.free();
+  EXPECT_TRUE(wait_until([&] { return desire("after").status == 200; })) << devicetwin_->output();
+  devicetwin_->kill();
+  start(disk.path(), flags);
+  EXPECT_EQ(desired(), "after");
+}
+
 TEST_F(DiskTest, ReadOnlyOneIsSaidAtTheStart) {
   Disk disk;
   if (const std::string why = disk.mount(); !why.empty()) GTEST_SKIP() << why;

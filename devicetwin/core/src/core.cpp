@@ -92,6 +92,22 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
   state.versions.next();
 }
 
+Core::Contents Core::contents() const {
+  assert(loop_.here());
+  const State& state = impl_->state;
+  Contents contents;
+  contents.version = state.versions.reserved();
+  for (const auto& [id, model] : state.models) contents.objects.push_back(model.object);
+  for (const auto& [id, device] : state.devices) {
+    contents.objects.push_back(device.object);
+    contents.states.emplace_back(id, device.state);
+    for (const RowTable::Row& row : device.rows.rows) {
+      if (row.exists) contents.rows.emplace_back(id, device.rows.unpack(row));
+    }
+  }
+  return contents;
+}
+
 // ---- verbs ----
 
 bool Core::in_turn(Kind kind, const ObjectId& id, std::function<void()> task) {

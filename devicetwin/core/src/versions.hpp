@@ -25,6 +25,7 @@ class Versions {
   void load(std::uint64_t stored, std::uint64_t seen);
   std::uint64_t next();
   std::uint64_t now() const { return now_; }
+  std::uint64_t reserved() const { return reserved_; }
   // What load() began with. A side of a twin takes part in at most one change at a time, so no
   // version of a side that an earlier process told is above it.
   std::uint64_t began() const { return began_; }

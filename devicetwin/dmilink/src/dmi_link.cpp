@@ -77,6 +77,7 @@ base::Result<std::unique_ptr<DmiLink>> DmiLink::start(
 DmiLink::DmiLink(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 DmiLink::~DmiLink() = default;
 
+std::map<std::string, std::string> DmiLink::notes() const { return impl_->mappers.notes(); }
 std::size_t DmiLink::mappers() const { return impl_->mappers.size(); }
 const DmiLink::Counters& DmiLink::counters() const { return impl_->mappers.counters(); }
 dmi::wire::Server::Counters DmiLink::server_counters() const { return impl_->server->counters(); }

@@ -84,6 +84,18 @@ void Mappers::start(const std::map<std::string, std::string>& notes) {
   tick();
 }
 
+std::map<std::string, std::string> Mappers::notes() const {
+  std::map<std::string, std::string> notes;
+  for (const auto& [name, mapper] : mappers_)
+    notes[mapper_key(name)] = note_of(mapper.link->info());
+  for (const Object* object : core_.list(Kind::device, "")) {
+    const std::string& name = assignment_.mapper_of(object->id);
+    if (!name.empty()) notes[assigned_key(object->id)] = name;
+  }
+  for (const std::string& key : gone_) notes[key] = "1";
+  return notes;
+}
+
 Mappers::Mapper& Mappers::add(const dmi::MapperInfo& info, base::Duration delay) {
   Mapper& mapper = mappers_[info.name];
   std::vector<ObjectId> known;

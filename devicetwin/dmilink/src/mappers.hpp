@@ -29,6 +29,8 @@ class Mappers final : public MapperHost {
 
   // What the journal kept: nothing moves. Then they are looked at.
   void start(const std::map<std::string, std::string>& notes);
+  // What the journal should have kept.
+  std::map<std::string, std::string> notes() const;
 
   void take(const dmi::wire::Caller& caller, const dmi::MapperInfo& info, bool with_data,
             const Registered& done);

@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "devicetwin/sqlite_check.hpp"
 #include "history_file.hpp"
 #include "horizon.hpp"
 #include "rules.hpp"
@@ -83,10 +84,14 @@ struct History::Impl {
   std::uint64_t removed_before = 0;                // by files that were open before
   bool failing = false;
   bool more_to_prune = false;
+  bool more_to_count = false;
+  Clock::time_point next_count{};
   std::optional<std::int64_t> pruned_ms;  // up to when
   Clock::time_point next_try{};
   base::Repeats repeats;
+  Status damage;  // guarded by mutex: found by the check
   std::thread writer;
+  std::unique_ptr<SqliteCheck> check;  // the thread's; last, so that it is gone before the file is
 
   Impl(Core& the_core, Settings the_settings)
       : core(the_core),
@@ -106,9 +111,11 @@ struct History::Impl {
   bool ready(bool wanted);
   Status begin_horizon(HistoryFile& opened);
   void failed(const Status& status);
+  bool replace(const Status& why);
   void write(std::unique_lock<std::mutex>& guard);
   void answer(std::vector<Wait> queries);
   void prune(std::optional<Period> over);
+  void count_on();
   void tick();
   void count();
 };
@@ -143,10 +150,13 @@ void History::Impl::remove(const dmi::ObjectId& device) {
 }
 
 void History::Impl::wait(std::unique_lock<std::mutex>& guard) {
-  const auto urgent = [this] { return stopping || !waits.empty() || period; };
+  const auto urgent = [this] { return stopping || !waits.empty() || period || !damage.ok(); };
+  const auto something = [&] { return urgent() || !batch.empty(); };
   if (more_to_prune && !failing) return;
-  if (batch.empty()) {
-    wake.wait(guard, [&] { return urgent() || !batch.empty(); });
+  if (more_to_count && !failing) {
+    if (!wake.wait_until(guard, next_count, something)) return;
+  } else {
+    wake.wait(guard, something);
   }
   // Not for what could not be written anyway.
   if (!urgent()) wake.wait_until(guard, failing ? std::max(due, next_try) : due, urgent);
@@ -183,15 +193,24 @@ void History::Impl::put_back(Batch old) {
 }
 
 void History::Impl::failed(const Status& status) {
-  failing = true;
+  {
+    const std::lock_guard guard(mutex);
+    ++counters.failures;
+  }
+  failing = status.code() != Code::malformed || !replace(status);
+  if (!failing) return;
   next_try = Clock::now() + retry;
   repeats.warn(Clock::now(), "write", cat("the history is not written: ", status.text()));
-  if (status.code() == Code::malformed) {  // open() moves it aside
-    removed_before += file->removed();
-    file.reset();
-  }
-  const std::lock_guard guard(mutex);
-  ++counters.failures;
+}
+
+// Whether the damaged file is out of the way.
+bool History::Impl::replace(const Status& why) {
+  check.reset();
+  if (file) removed_before += file->removed();
+  file.reset();
+  const Status moved = HistoryFile::replace(settings.file, why);
+  if (!moved.ok()) repeats.warn(Clock::now(), "move", moved.text());
+  return moved.ok();
 }
 
 Status History::Impl::begin_horizon(HistoryFile& opened) {
@@ -206,7 +225,8 @@ Status History::Impl::begin_horizon(HistoryFile& opened) {
 bool History::Impl::ready(bool wanted) {
   if (file) return true;
   std::error_code error;
-  if (!wanted && !std::filesystem::exists(settings.file, error)) return false;
+  const bool was_there = std::filesystem::exists(settings.file, error);
+  if (!wanted && !was_there) return false;
   if (Clock::now() < next_try) return false;
   auto opened = HistoryFile::open(settings.file, settings.quota_bytes);
   Status status = !opened ? opened.status() : devices ? (*opened)->retain(*devices) : Status();
@@ -219,6 +239,14 @@ bool History::Impl::ready(bool wanted) {
   }
   file = std::move(*opened);
   devices.reset();
+  if (!was_there) return true;
+  more_to_count = true;
+  next_count = Clock::now() + settings.check_after;
+  check = std::make_unique<SqliteCheck>(settings.file, settings.check_after, [this](auto& why) {
+    const std::lock_guard guard(mutex);
+    damage = Status(Code::malformed, why);
+    wake.notify_all();
+  });
   return true;
 }
 
@@ -252,6 +280,10 @@ void History::Impl::answer(std::vector<Wait> queries) {
         : failing
             ? Result<HistoryPage>(Status(Code::unavailable, "the history's file cannot be opened"))
             : Status(Code::not_found, "no samples");
+    if (!page && page.status().code() == Code::malformed) {
+      failed(page.status());
+      page = Status(Code::unavailable, page.status().text());
+    }
     if (!page && page.status().code() == Code::not_found) {
       page = wait.keeps ? Result<HistoryPage>(HistoryPage())
                         : Status(Code::not_found,
@@ -269,6 +301,16 @@ void History::Impl::answer(std::vector<Wait> queries) {
       if (wake.wait_for(guard, std::chrono::milliseconds(10), [this] { return stopping; })) return;
     }
   }
+}
+
+// What no start waits for.
+void History::Impl::count_on() {
+  const auto begun = Clock::now();
+  if (!file || !more_to_count || begun < next_count) return;
+  const auto more = file->count_some();
+  more_to_count = more.ok() && *more;
+  next_count = Clock::now() + 3 * (Clock::now() - begun);
+  if (!more.ok()) failed(more.status());
 }
 
 // over: a period is; absent: go on with what was begun.
@@ -312,9 +354,16 @@ void History::Impl::run() {
     const bool last = stopping;
     auto queries = std::exchange(waits, {});
     const auto over = std::exchange(period, std::nullopt);
+    const Status found = std::exchange(damage, Status());
+    if (!found.ok()) {
+      guard.unlock();
+      failed(found);
+      guard.lock();
+    }
     if (!failing || Clock::now() >= next_try || last) write(guard);
     guard.unlock();
     prune(over);
+    count_on();
     answer(std::move(queries));
     guard.lock();
     count();

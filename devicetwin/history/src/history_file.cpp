@@ -38,27 +38,67 @@ constexpr std::int64_t quota_step = 64;
 
 }  // namespace
 
+// Reads a page or two of each series, not its samples: they are counted later (count_some).
 void HistoryFile::Impl::load() {
-  std::map<std::int64_t, HistoryKey> keys;
   SQLite::Statement all(db, "SELECT id,space,name,property,age_ms,count FROM series");
   while (all.executeStep()) {
     const std::int64_t id = all.getColumn(0).getInt64();
     HistoryKey key{all.getColumn(1).getString(), all.getColumn(2).getString(),
                    all.getColumn(3).getString()};
-    series[key] = {id, {all.getColumn(4).getInt64(), all.getColumn(5).getInt64()}, 0, 0};
-    keys[id] = std::move(key);
+    HistorySeries& known = series[key];
+    known.id = id;
+    known.rule = {all.getColumn(4).getInt64(), all.getColumn(5).getInt64()};
+    known.counted = false;
+    uncounted.push_back(std::move(key));
     next_id = std::max(next_id, id + 1);
   }
   lowest_sequence = std::numeric_limits<std::int64_t>::max();
-  SQLite::Statement counts(
-      db, "SELECT series,COUNT(*),MIN(sequence),MAX(sequence) FROM samples GROUP BY series");
-  while (counts.executeStep()) {
-    const auto key = keys.find(counts.getColumn(0).getInt64());
-    if (key != keys.end()) series[key->second].count = counts.getColumn(1).getInt64();
-    lowest_sequence = std::min(lowest_sequence, counts.getColumn(2).getInt64());
-    next_sequence = std::max(next_sequence, counts.getColumn(3).getInt64() + 1);
+  SQLite::Statement ends(db,
+                         "SELECT (SELECT MIN(sequence) FROM samples WHERE series=?1),"
+                         "(SELECT MAX(sequence) FROM samples WHERE series=?1)");
+  for (const auto& [key, known] : series) {
+    ends.bind(1, known.id);
+    if (ends.executeStep() && !ends.getColumn(0).isNull()) {
+      lowest_sequence = std::min(lowest_sequence, ends.getColumn(0).getInt64());
+      next_sequence = std::max(next_sequence, ends.getColumn(1).getInt64() + 1);
+    }
+    ends.reset();
   }
   lowest_sequence = std::min(lowest_sequence, next_sequence);
+}
+
+// Counts on in one series. What goes from it meanwhile makes it begin anew there.
+void HistoryFile::Impl::count_some() {
+  const auto found = series.find(uncounted.back());
+  if (found == series.end() || found->second.counted) return uncounted.pop_back();
+  HistorySeries& target = found->second;
+  count_on.bind(1, target.id);
+  count_on.bind(2, target.counted_to);
+  if (!count_on.executeStep()) return;
+  const std::int64_t more = count_on.getColumn(0).getInt64();
+  target.count += more;
+  if (more > 0) target.counted_to = count_on.getColumn(1).getInt64();
+  target.counted = more < count_step;
+  count_on.reset();
+  if (target.counted) uncounted.pop_back();
+}
+
+// After samples of it went.
+void HistoryFile::Impl::went(HistorySeries& from, std::int64_t gone) {
+  if (from.counted) {
+    from.count -= gone;
+  } else if (gone > 0) {
+    from.count = from.counted_to = 0;
+  }
+}
+
+bool HistoryFile::Impl::is_empty(const HistorySeries& of) {
+  if (of.counted) return of.count == 0;
+  cut.bind(1, of.id);
+  cut.bind(2, 0);
+  const bool some = cut.executeStep();
+  cut.reset();
+  return !some;
 }
 
 HistorySeries& HistoryFile::Impl::touch(const HistoryKey& key) {
@@ -116,7 +156,9 @@ void HistoryFile::Impl::add(const NewSample& added) {
   put_sample.exec();
   put_sample.reset();
   const std::int64_t came_ms = sample.came_ms == 0 ? never_ms : sample.came_ms;
-  target.oldest_ms = target.count == 0 ? came_ms : std::min(target.oldest_ms, came_ms);
+  const bool first = target.counted && target.count == 0;
+  target.oldest_ms = first ? came_ms : std::min(target.oldest_ms, came_ms);
+  if (!target.counted) return;  // it will be counted with the rest
   ++target.count;
   trim_count(key);
 }
@@ -159,8 +201,8 @@ int HistoryFile::Impl::trim_age(const HistoryKey& key, std::int64_t now_ms, int 
   const int gone = delete_below.exec();
   removed += static_cast<std::uint64_t>(gone);
   delete_below.reset();
-  target.count -= gone;
-  if (target.count == 0) forget(key);
+  went(target, gone);
+  if (is_empty(target)) forget(key);
   return gone;
 }
 
@@ -197,8 +239,8 @@ void HistoryFile::Impl::trim_quota() {
     delete_below.reset();
     if (gone == 0) continue;
     removed += static_cast<std::uint64_t>(gone);
-    touch(key).count -= gone;
-    if (target.count == 0) empty.push_back(key);
+    went(touch(key), gone);
+    if (is_empty(target)) empty.push_back(key);
   }
   for (const HistoryKey& key : empty) forget(key);
   lowest_sequence = below;
@@ -210,29 +252,31 @@ HistoryFile::~HistoryFile() = default;
 Result<std::unique_ptr<HistoryFile>> HistoryFile::open(const std::filesystem::path& file,
                                                        std::uint64_t quota_bytes) {
   for (const bool second_try : {false, true}) {
+    Status status;
     try {
       SQLite::Database db = open_sqlite(file, {.survives_power_loss = false});
-      const int found = db.execAndGet("PRAGMA user_version").getInt();
-      if (found > schema_version) {
-        return Status(Code::unsupported,
-                      cat(file.string(), ": schema version ", found, " is newer than ",
-                          schema_version, ", which is all this program knows; move it away"));
+      if (schema_of(db, schema_version) == 0) {
+        db.exec(schema);
+        db.exec(cat("PRAGMA user_version=", schema_version));
       }
-      db.exec(schema);
-      db.exec(cat("PRAGMA user_version=", schema_version));
       auto impl = std::make_unique<Impl>(file, quota_bytes, std::move(db));
       impl->load();
       return std::unique_ptr<HistoryFile>(new HistoryFile(std::move(impl)));
     } catch (const SQLite::Exception& error) {
-      const Status status = sqlite_failed(file, error);
-      if (second_try || status.code() != Code::malformed) {
-        return Status(Code::unavailable, status.text());
-      }
-      base::log_error(cat("HISTORY DAMAGED: ", status.text(), "; it is kept as ",
-                          move_sqlite_aside(file).string(), " and a new one begins"));
+      status = sqlite_failed(file, error);
     }
+    if (second_try || status.code() != Code::malformed) return status;
+    if (Status moved = replace(file, status); !moved.ok()) return moved;
   }
   return Status(Code::internal, "not reached");
+}
+
+Status HistoryFile::replace(const std::filesystem::path& file, const Status& why) {
+  const auto aside = move_sqlite_aside(file);
+  if (!aside && aside.status().code() != Code::not_found) return aside.status();
+  base::log_error(cat("HISTORY DAMAGED: ", why.text(), aside.ok() ? "; it is kept as " : "",
+                      aside.ok() ? aside->string() : "", "; a new one begins"));
+  return Status();
 }
 
 Status HistoryFile::write(const std::set<dmi::ObjectId>& gone,
@@ -271,6 +315,16 @@ Result<std::int64_t> HistoryFile::nothing_over_ms() {
     return sqlite_failed(impl_->file, error);
   }
   return least;
+}
+
+Result<bool> HistoryFile::count_some() {
+  try {
+    if (!impl_->uncounted.empty()) impl_->count_some();
+    return !impl_->uncounted.empty();
+  } catch (const SQLite::Exception& error) {
+    impl_->count_on.tryReset();
+    return sqlite_failed(impl_->file, error);
+  }
 }
 
 Result<bool> HistoryFile::prune(std::optional<std::int64_t> now_ms) {

@@ -40,9 +40,11 @@ class HistoryFile {
   static base::Result<std::unique_ptr<HistoryFile>> open(const std::filesystem::path& file,
                                                          std::uint64_t quota_bytes);
   ~HistoryFile();
+  // Moves a damaged file, which nobody has open, aside as open() does. why: for the log.
+  static base::Status replace(const std::filesystem::path& file, const base::Status& why);
 
   // One transaction, all or nothing: the devices go, then the samples come.
-  // malformed: the file is damaged: destroy this, and open() moves it aside.
+  // malformed: the file is damaged: destroy this, and replace() it.
   base::Status write(const std::set<dmi::ObjectId>& gone, const std::deque<NewSample>& samples);
   // Forgets devices that keep() does not name.
   base::Status retain(const std::set<dmi::ObjectId>& devices);
@@ -52,6 +54,9 @@ class HistoryFile {
   // is more to remove. A sample whose time of arrival nobody knew (0), or that lies ahead, goes
   // with the first one after it that is over age.
   base::Result<bool> prune(std::optional<std::int64_t> now_ms);
+  // Samples that were there at the start are counted in steps; till then no rule of count is kept.
+  // true: there is more to count.
+  base::Result<bool> count_some();
   // Brings what is written to safety from a loss of power.
   base::Status sync();
 

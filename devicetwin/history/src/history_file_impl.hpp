@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <vector>
 
 #include "base/text.hpp"
 #include "devicetwin/sqlite_file.hpp"
@@ -20,7 +21,9 @@ using HistoryKey = std::tuple<std::string, std::string, std::string>;
 struct HistorySeries {
   std::int64_t id = 0;
   dmi::HistoryRule rule;
-  std::int64_t count = 0;
+  std::int64_t count = 0;  // of its samples; not counted: of those up to counted_to
+  bool counted = true;
+  std::int64_t counted_to = 0;
   // No sample came before, of those whose arrival is known: what went since does not move it, the
   // next look does. 0: not looked at since open().
   std::int64_t oldest_ms = 0;
@@ -31,9 +34,12 @@ struct HistoryFile::Impl {
   std::uint64_t quota_bytes;
   SQLite::Database db;
   SQLite::Statement put_series, delete_series, put_sample, delete_samples, delete_below, page_count,
-      free_count, oldest, cut, read_up, read_down;
+      free_count, oldest, cut, count_on, read_up, read_down;
+
+  static constexpr int count_step = 4096;  // samples, so that nobody waits for more
 
   std::map<HistoryKey, HistorySeries> series;
+  std::vector<HistoryKey> uncounted;
   // What a transaction changed of series, as it was: put back when it fails.
   std::map<HistoryKey, std::optional<HistorySeries>> touched;
   std::int64_t next_id = 1;
@@ -57,6 +63,9 @@ struct HistoryFile::Impl {
                "SELECT sequence,came_ms FROM samples WHERE series=? AND came_ms>0 AND came_ms<=? "
                "ORDER BY sequence LIMIT ?"),
         cut(db, "SELECT sequence FROM samples WHERE series=? ORDER BY sequence LIMIT 1 OFFSET ?"),
+        count_on(db, base::cat("SELECT COUNT(*),MAX(sequence) FROM (SELECT sequence FROM samples "
+                               "WHERE series=? AND sequence>? ORDER BY sequence LIMIT ",
+                               count_step, ")")),
         read_up(db, read_sql("(time_ms,sequence)>(?5,?6)", "")),
         read_down(db, read_sql("(time_ms,sequence)<(?5,?6)", " DESC")) {}
 
@@ -68,6 +77,9 @@ struct HistoryFile::Impl {
   }
 
   void load();
+  void count_some();
+  void went(HistorySeries& from, std::int64_t gone);
+  bool is_empty(const HistorySeries& of);
   HistorySeries& touch(const HistoryKey& key);
   void add(const NewSample& sample);
   void forget(const HistoryKey& key);
@@ -95,7 +107,7 @@ struct HistoryFile::Impl {
     } catch (const SQLite::Exception& error) {
       for (SQLite::Statement* statement :
            {&put_series, &delete_series, &put_sample, &delete_samples, &delete_below, &page_count,
-            &free_count, &oldest, &cut, &read_up, &read_down}) {
+            &free_count, &oldest, &cut, &count_on, &read_up, &read_down}) {
         statement->tryReset();
       }
       for (auto& [key, was] : touched) {

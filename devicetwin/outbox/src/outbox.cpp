@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "devicetwin/sqlite_check.hpp"
 #include "queue_file.hpp"
 #include "record.hpp"
 
@@ -60,16 +61,21 @@ struct Outbox::Impl {
   std::uint64_t failed_writes = 0;
   Clock::time_point due{};
   bool stopping = false;
+  std::optional<std::string> damage;  // the file is to be replaced, and why
   std::thread writer;
+  std::unique_ptr<SqliteCheck> check;  // the writer's; last, so that it is gone before the file is
 
   Impl(base::Loop& owner, base::FileLock held, std::unique_ptr<QueueFile> opened)
       : loop(owner), lock(std::move(held)), file(std::move(opened)) {
     lanes = file->lanes();
+    filled = true;  // the first transaction has things of its own to write
     for (const auto& [name, lane] : lanes) accounts[name];
   }
 
   void run();
   void write(Batch writing, std::vector<std::function<void(Status)>> waiting);
+  Status put(const Batch& writing);
+  void found_damage(const std::string& why);
   void serve(std::vector<Read> asked);
   void keep(Batch failed);
   void trim(Work& work, Account& account);
@@ -106,7 +112,7 @@ void Outbox::Impl::run() {
 }
 
 void Outbox::Impl::write(Batch writing, std::vector<std::function<void(Status)>> waiting) {
-  const Status status = writing.empty() ? Status() : file->write(writing);
+  const Status status = put(writing);
   {
     const std::lock_guard guard(mutex);
     lanes = file->lanes();
@@ -127,6 +133,32 @@ void Outbox::Impl::write(Batch writing, std::vector<std::function<void(Status)>>
   });
 }
 
+// A file that was found damaged is replaced first.
+Status Outbox::Impl::put(const Batch& writing) {
+  std::optional<std::string> why;
+  {
+    const std::lock_guard guard(mutex);
+    why = std::exchange(damage, std::nullopt);
+  }
+  if (why) {
+    check.reset();
+    if (Status moved = file->damaged(*why); !moved.ok()) {
+      const std::lock_guard guard(mutex);
+      damage = std::move(why);
+      return moved;
+    }
+  }
+  return file->write(writing);
+}
+
+void Outbox::Impl::found_damage(const std::string& why) {
+  const std::lock_guard guard(mutex);
+  damage = why;
+  filled = true;
+  due = {};
+  wake.notify_all();
+}
+
 void Outbox::Impl::tell_watchers(const Batch& written) {
   std::vector<std::string> names;
   for (const auto& [name, work] : written) {
@@ -145,6 +177,11 @@ void Outbox::Impl::tell_watchers(const Batch& written) {
 void Outbox::Impl::serve(std::vector<Read> asked) {
   for (Read& read : asked) {
     auto records = file->read(read.consumer, read.after, read.max_bytes);
+    if (records.status().code() == Code::malformed) {
+      found_damage(records.status().text());
+      write({}, {});
+      records = file->read(read.consumer, read.after, read.max_bytes);
+    }
     if (!records.ok()) {
       repeats.warn(Clock::now(), "read", cat("the outbox is not read: ", records.status().text()));
     } else {
@@ -221,6 +258,9 @@ Result<std::unique_ptr<Outbox>> Outbox::open(base::Loop& loop, Settings settings
   auto file = QueueFile::open(settings);
   if (!file) return file.status();
   auto impl = std::make_unique<Impl>(loop, std::move(*lock), std::move(*file));
+  impl->check =
+      std::make_unique<SqliteCheck>(settings.folder / "outbox.db", settings.check_after,
+                                    [raw = impl.get()](auto& why) { raw->found_damage(why); });
   impl->writer = std::thread([raw = impl.get()] { raw->run(); });
   return std::unique_ptr<Outbox>(new Outbox(std::move(impl)));
 }

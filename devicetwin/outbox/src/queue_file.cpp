@@ -27,10 +27,16 @@ namespace {
 constexpr const char* schema = R"(
 CREATE TABLE IF NOT EXISTS consumers(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL,
-  open INTEGER NOT NULL);
+  open INTEGER NOT NULL, rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS records(
   key INTEGER PRIMARY KEY, kind INTEGER NOT NULL, time_ms INTEGER NOT NULL,
   cost INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);
+)";
+
+// What a file of schema version 1 lacks: sums that only reading all records told.
+constexpr const char* since_version_1 = R"(
+ALTER TABLE consumers ADD COLUMN rows INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE consumers ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 )";
 
 // Numbers stay below this, which every JSON reader can hold; so 1,023 consumers fit.
@@ -79,7 +85,7 @@ struct Statements {
         read(db,
              "SELECT key,kind,time_ms,topic,payload FROM records WHERE key>? AND key<=? "
              "ORDER BY key"),
-        set_lane(db, "UPDATE consumers SET next=?,open=? WHERE id=?") {}
+        set_lane(db, "UPDATE consumers SET next=?,open=?,rows=?,bytes=? WHERE id=?") {}
   void reset() {
     for (auto* statement : {&put, &remove, &sums, &oldest, &read, &set_lane}) {
       statement->tryReset();
@@ -104,8 +110,10 @@ struct QueueFile::Impl {
 
   Status open();
   void open_once();
-  void load_lane(const std::string& name, bool fresh, bool damaged);
-  void begin_after_loss(Lane& lane, const std::string& name, bool damaged);
+  void read_lanes();
+  void begin();
+  void begin_lane(const std::string& name, Lane& lane);
+  void begin_after_loss(Lane& lane, const std::string& name);
   void put(Lane& lane, const Record& record);
   void append(Lane& lane, Record record);
   void acknowledge(Lane& lane, std::uint64_t up_to);
@@ -115,66 +123,83 @@ struct QueueFile::Impl {
   void shrink();
   void write_all(const Batch& batch);
   Status transact(const Batch& batch);
-  Status replace();
+  Status replace(const Status& why);
+  Status open_again();
   std::vector<Record> read(const Lane& lane, std::uint64_t after_number, std::size_t max_bytes);
+  int found = 0;         // the file's schema version when it was opened
+  bool begun = false;    // the first transaction on it is over
   bool damaged = false;  // a file was moved aside before the one that is open
 };
 
 // ---- opening ----
 
+// Writes nothing where a file is: that is left to the first transaction.
 void QueueFile::Impl::open_once() {
+  begun = false;
   db = std::make_unique<SQLite::Database>(
       open_sqlite(file, {.max_bytes = file_limit(settings), .incremental_vacuum = true}));
-  const int found = db->execAndGet("PRAGMA user_version").getInt();
-  if (found > Outbox::schema_version) {
-    throw SQLite::Exception(cat("schema version ", found, " is newer than ", Outbox::schema_version,
-                                ", which is all this program knows"),
-                            SQLITE_MISMATCH);
-  }
-  SQLite::Transaction transaction(*db);
-  db->exec(schema);
-  db->exec(cat("PRAGMA user_version=", Outbox::schema_version));
-  statements = std::make_unique<Statements>(*db);
-  for (const auto& [name, quota] : settings.quotas) load_lane(name, found == 0, damaged);
-  transaction.commit();
+  found = schema_of(*db, Outbox::schema_version);
+  if (found == 0) return;
+  read_lanes();
+  if (found == Outbox::schema_version) statements = std::make_unique<Statements>(*db);
 }
 
-// A consumer's row, made where there is none; what the numbers and the end of the last process
-// say of losses becomes a gap.
-void QueueFile::Impl::load_lane(const std::string& name, bool fresh, bool damaged_before) {
-  Lane& lane = lanes[name];
-  lane.quota = settings.quotas.at(name);
-  SQLite::Statement find(*db, "SELECT id,next,open FROM consumers WHERE name=?");
-  find.bind(1, name);
-  if (find.executeStep()) {
-    lane.id = find.getColumn(0).getInt64();
-    lane.next = static_cast<std::uint64_t>(std::max<std::int64_t>(1, find.getColumn(1).getInt64()));
-    lane.open = find.getColumn(2).getInt() != 0;
+void QueueFile::Impl::read_lanes() {
+  SQLite::Statement all(*db, "SELECT name,id,next,open,* FROM consumers");
+  while (all.executeStep()) {
+    const auto known = lanes.find(all.getColumn(0).getString());
+    if (known == lanes.end()) continue;
+    const auto number = [&](int column) {
+      return static_cast<std::uint64_t>(
+          std::max<std::int64_t>(0, all.getColumn(column).getInt64()));
+    };
+    Lane& lane = known->second;
+    lane.id = all.getColumn(1).getInt64();
+    lane.next = std::max<std::uint64_t>(1, number(2));
+    lane.open = all.getColumn(3).getInt() != 0;
+    if (found == 1) continue;
+    lane.rows = number(8);
+    lane.bytes = number(9);
+  }
+}
+
+// In the first transaction on a file: what it lacks, and what the end of the last process and of
+// the last file say of losses.
+void QueueFile::Impl::begin() {
+  if (found == 0) db->exec(schema);
+  if (found == 1) db->exec(since_version_1);
+  if (found != Outbox::schema_version) {
+    db->exec(cat("PRAGMA user_version=", Outbox::schema_version));
+    statements = std::make_unique<Statements>(*db);
+  }
+  for (auto& [name, lane] : lanes) begin_lane(name, lane);
+}
+
+void QueueFile::Impl::begin_lane(const std::string& name, Lane& lane) {
+  if (lane.id == 0) {
+    SQLite::Statement add(*db, "INSERT INTO consumers(name,next,open) VALUES(?,1,0)");
+    add.bind(1, name);
+    add.exec();
+    lane.id = db->getLastInsertRowid();
+    if (found == 0) begin_after_loss(lane, name);
+    return save(lane);
+  }
+  if (found == 1) {
     bind_range(statements->sums, lane, 0);
     statements->sums.executeStep();
     lane.rows = static_cast<std::uint64_t>(statements->sums.getColumn(0).getInt64());
     lane.bytes = static_cast<std::uint64_t>(statements->sums.getColumn(1).getInt64());
     statements->sums.reset();
-    if (lane.open) {
-      append(lane, {.gap = Gap{.at_least = true, .causes = Gap::crash}});
-    }
-  } else {
-    SQLite::Statement add(*db, "INSERT INTO consumers(name,next,open) VALUES(?,1,0)");
-    add.bind(1, name);
-    add.exec();
-    lane.id = db->getLastInsertRowid();
-    lane.next = 1;
-    lane.rows = lane.bytes = 0;
-    if (fresh) begin_after_loss(lane, name, damaged_before);
   }
-  save(lane);
+  if (lane.open) append(lane, {.gap = Gap{.at_least = true, .causes = Gap::crash}});
+  if (found == 1 || lane.rows > 0) save(lane);
 }
 
 // The file is new. Numbers below the ceiling may have been given by one that is gone; where the
 // ceiling is lost as well, the calendar is far above any count, but for one that shows 1970.
-void QueueFile::Impl::begin_after_loss(Lane& lane, const std::string& name, bool damaged_before) {
+void QueueFile::Impl::begin_after_loss(Lane& lane, const std::string& name) {
   std::uint64_t ceiling = ceilings.of(name);
-  if (ceiling == 0 && damaged_before && !ceilings.known()) {
+  if (ceiling == 0 && damaged && !ceilings.known()) {
     const base::Time now = base::believed(std::chrono::system_clock::now());
     ceiling = static_cast<std::uint64_t>(base::to_ms(now));
   }
@@ -184,32 +209,42 @@ void QueueFile::Impl::begin_after_loss(Lane& lane, const std::string& name, bool
   put(lane, {.sequence = ceiling, .gap = gap});
 }
 
+// ok also when the disk takes nothing now: then there is no file yet, and writing tries again.
 Status QueueFile::Impl::open() {
   for (bool second_try : {false, true}) {
+    Status status;
     try {
       lanes.clear();
+      for (const auto& [name, quota] : settings.quotas) lanes[name].quota = quota;
       open_once();
-      for (const auto& [name, lane] : lanes) {
-        if (Status status = ceilings.cover(name, lane.next); !status.ok()) return status;
-      }
       return Status();
     } catch (const SQLite::Exception& error) {
-      const Status status = sqlite_failed(file, error);
-      const bool newer = (error.getErrorCode() & 0xff) == SQLITE_MISMATCH;
+      status = sqlite_failed(file, error);
       statements.reset();
       db.reset();
-      if (newer) return Status(Code::unsupported, status.text());
-      if (second_try || status.code() != Code::malformed) {
-        return Status(Code::unavailable, status.text());
+      if (disk_takes_nothing(error)) {
+        base::log_warning(cat("the outbox is not open yet: ", status.text()));
+        return Status();
       }
-      const auto aside = move_sqlite_aside(file);
-      damaged = true;
-      base::log_error(cat("OUTBOX DAMAGED: ", status.text(), "; it is kept as ", aside.string(),
-                          " and an empty one takes its place: consumers get a gap marker for what "
-                          "waited in it"));
     }
+    if (second_try || status.code() != Code::malformed) return status;
+    if (Status moved = replace(status); !moved.ok()) return moved;
   }
   return Status(Code::internal, "not reached");
+}
+
+// Closes the file and moves it aside, loudly.
+Status QueueFile::Impl::replace(const Status& why) {
+  statements.reset();
+  db.reset();
+  const auto aside = move_sqlite_aside(file);
+  if (!aside && aside.status().code() != Code::not_found) return aside.status();
+  damaged = true;
+  base::log_error(cat("OUTBOX DAMAGED: ", why.text(), aside.ok() ? "; it is kept as " : "",
+                      aside.ok() ? aside->string() : "",
+                      "; an empty one takes its place, and consumers get a gap marker for what "
+                      "waited in it"));
+  return Status();
 }
 
 Result<std::unique_ptr<QueueFile>> QueueFile::open(const Outbox::Settings& settings) {
@@ -221,9 +256,9 @@ Result<std::unique_ptr<QueueFile>> QueueFile::open(const Outbox::Settings& setti
 QueueFile::QueueFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 QueueFile::~QueueFile() {
-  if (!impl_->db) return;
+  if (!impl_->db || !impl_->begun) return;
   try {
-    impl_->db->exec("UPDATE consumers SET open=0");
+    impl_->db->exec("UPDATE consumers SET open=0 WHERE open<>0");
   } catch (const SQLite::Exception&) {
     // The next start tells consumers of a crash that was none: a marker too many.
   }
@@ -263,9 +298,10 @@ void QueueFile::Impl::acknowledge(Lane& lane, std::uint64_t up_to) {
   bind_range(statements->sums, lane, 0, last);
   statements->sums.executeStep();
   const auto rows = static_cast<std::uint64_t>(statements->sums.getColumn(0).getInt64());
-  lane.bytes -= static_cast<std::uint64_t>(statements->sums.getColumn(1).getInt64());
+  lane.bytes -=
+      std::min(lane.bytes, static_cast<std::uint64_t>(statements->sums.getColumn(1).getInt64()));
   statements->sums.reset();
-  lane.rows -= rows;
+  lane.rows -= std::min(lane.rows, rows);
   lane.acknowledged += rows;
   bind_range(statements->remove, lane, 0, last);
   run(statements->remove);
@@ -326,7 +362,9 @@ void QueueFile::Impl::save(Lane& lane) {
   lane.open = lane.rows > 0;
   statements->set_lane.bind(1, static_cast<std::int64_t>(lane.next));
   statements->set_lane.bind(2, lane.open ? 1 : 0);
-  statements->set_lane.bind(3, lane.id);
+  statements->set_lane.bind(3, static_cast<std::int64_t>(lane.rows));
+  statements->set_lane.bind(4, static_cast<std::int64_t>(lane.bytes));
+  statements->set_lane.bind(5, lane.id);
   run(statements->set_lane);
 }
 
@@ -339,29 +377,34 @@ void QueueFile::Impl::write_all(const Batch& batch) {
     for (const Record& record : work.append) append(lanes.at(name), record);
   }
   keep_quotas();
-  for (const auto& [name, work] : batch) save(lanes.at(name));
 }
 
 Status QueueFile::Impl::transact(const Batch& batch) {
-  for (const auto& [name, work] : batch) {
-    // Losses kept in memory stand for more numbers than they are records.
-    std::uint64_t numbers = 0;
-    for (const Record& record : work.append) {
-      numbers += record.gap ? std::max<std::uint64_t>(record.gap->count, 1) : 1;
-    }
-    if (Status status = ceilings.cover(name, lanes.at(name).next + numbers); !status.ok()) {
-      return status;
-    }
-  }
   const auto before = lanes;
+  const bool anew = !begun;
   try {
     SQLite::Transaction transaction(*db);
+    if (anew) begin();
     write_all(batch);
+    for (auto& [name, lane] : lanes) {
+      const Lane& was = before.at(name);
+      if (lane.next != was.next || lane.rows != was.rows || lane.bytes != was.bytes) save(lane);
+    }
+    // Before the numbers can be seen.
+    for (const auto& [name, lane] : lanes) {
+      const Status covered = ceilings.cover(name, lane.next);
+      if (!covered.ok()) throw SQLite::Exception(covered.text(), SQLITE_FULL);
+    }
     transaction.commit();
+    begun = true;
   } catch (const SQLite::Exception& error) {
     // The transaction's destructor has rolled back; a statement that failed holds its error.
     lanes = before;
-    statements->reset();
+    if (anew && found != Outbox::schema_version) {
+      statements.reset();
+    } else {
+      statements->reset();
+    }
     return sqlite_failed(file, error);
   }
   shrink();
@@ -378,28 +421,33 @@ void QueueFile::Impl::shrink() {
   }
 }
 
-// Opens the file anew, which moves a damaged one aside; counters go on.
-Status QueueFile::Impl::replace() {
+// Opens a file that is not open; counters go on.
+Status QueueFile::Impl::open_again() {
   const auto totals = lanes;
-  statements.reset();
-  db.reset();
   const Status status = open();
   for (const auto& [name, lane] : totals) {
-    if (!status.ok()) lanes[name] = lane;
     lanes[name].acknowledged = lane.acknowledged;
     lanes[name].dropped_quota = lane.dropped_quota;
+  }
+  if (!status.ok() || db) return status;
+  return Status(Code::unavailable, file.string() + ": not open");
+}
+
+Status QueueFile::write(const Batch& batch) {
+  Status status;
+  for (bool second_try : {false, true}) {
+    if (!impl_->db) {  // a disk that took nothing, or a damaged file that was moved aside
+      if (Status opened = impl_->open_again(); !opened.ok()) return opened;
+    }
+    status = impl_->transact(batch);
+    if (second_try || status.code() != Code::malformed) break;
+    if (Status moved = impl_->replace(status); !moved.ok()) return moved;
   }
   return status;
 }
 
-Status QueueFile::write(const Batch& batch) {
-  if (!impl_->db) {  // a damaged file that could not be replaced then
-    if (Status status = impl_->replace(); !status.ok()) return status;
-  }
-  const Status status = impl_->transact(batch);
-  if (status.code() != Code::malformed) return status;
-  if (Status replaced = impl_->replace(); !replaced.ok()) return replaced;
-  return impl_->transact(batch);
+Status QueueFile::damaged(const std::string& why) {
+  return impl_->replace(Status(Code::malformed, why));
 }
 
 // ---- reading ----
@@ -425,20 +473,13 @@ std::vector<Record> QueueFile::Impl::read(const Lane& lane, std::uint64_t after_
 
 Result<std::vector<Record>> QueueFile::read(const std::string& consumer, std::uint64_t after_number,
                                             std::size_t max_bytes) {
-  if (!impl_->db) return Status(Code::unavailable, impl_->file.string() + ": not open");
-  for (bool second_try : {false, true}) {
-    try {
-      return impl_->read(impl_->lanes.at(consumer), after_number, max_bytes);
-    } catch (const SQLite::Exception& error) {
-      impl_->statements->reset();
-      const Status status = sqlite_failed(impl_->file, error);
-      if (second_try || status.code() != Code::malformed) {
-        return Status(Code::unavailable, status.text());
-      }
-      if (Status replaced = impl_->replace(); !replaced.ok()) return replaced;
-    }
+  if (!impl_->statements) return Status(Code::unavailable, impl_->file.string() + ": not open");
+  try {
+    return impl_->read(impl_->lanes.at(consumer), after_number, max_bytes);
+  } catch (const SQLite::Exception& error) {
+    impl_->statements->reset();
+    return sqlite_failed(impl_->file, error);
   }
-  return Status(Code::internal, "not reached");
 }
 
 const std::map<std::string, Lane>& QueueFile::lanes() const { return impl_->lanes; }

@@ -42,9 +42,12 @@ class QueueFile {
   ~QueueFile();
 
   // All of the batch or nothing. A file that turns out to be damaged is moved aside as in open(),
-  // and the batch is written to the new one.
+  // and the batch is written to the new one. The first one after open(), if only of {}, makes what
+  // the file lacks, and tells of what was lost.
   base::Status write(const Batch& batch);
-  // unavailable: the file cannot be read now. A damaged one is moved aside as in open().
+  // Moves the file aside; the next write() makes a new one. why: for the log.
+  base::Status damaged(const std::string& why);
+  // unavailable: the file cannot be read now; malformed: it is damaged.
   base::Result<std::vector<Record>> read(const std::string& consumer, std::uint64_t after,
                                          std::size_t max_bytes);
   const std::map<std::string, Lane>& lanes() const;

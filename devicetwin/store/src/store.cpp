@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/file.hpp"
@@ -10,6 +11,7 @@
 #include "base/text.hpp"
 #include "batch.hpp"
 #include "database.hpp"
+#include "devicetwin/sqlite_check.hpp"
 
 namespace devicetwin {
 
@@ -41,8 +43,13 @@ struct Store::Impl {
   Status lost;              // guarded by mutex: unflushed objects that could not be written
   Clock::time_point due{};  // guarded by mutex: the window's end
   bool stopping = false;    // guarded by mutex
-  Counters counters;        // guarded by mutex
+  Status damage;            // guarded by mutex: the file is to be replaced, and why
+  std::optional<Result<Loaded>> told;  // guarded by mutex: the loop's answer to ask_truth()
+  Counters counters;                   // guarded by mutex
+  std::function<Loaded()> truth;       // the loop's
+  std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
   std::thread writer;
+  std::unique_ptr<SqliteCheck> check;  // the writer's; last, so that it is gone before the file is
 
   Impl(base::Loop& owner, base::FileLock held, std::unique_ptr<Database> opened)
       : loop(owner), lock(std::move(held)), database(std::move(opened)) {}
@@ -57,6 +64,11 @@ struct Store::Impl {
     wake.notify_one();
   }
   void write();
+  Status put(const Batch& writing);
+  Status renew(const Status& why);
+  Result<Loaded> ask_truth();
+  void found_damage(const std::string& why);
+  bool tell(const base::Loop::Task& task);
   void answer(std::vector<Wait> flushes, const Status& status);
   void count(const Batch& written, const Status& status, double seconds);
   void keep(Batch failed, bool had_unflushed, const Status& status);
@@ -66,18 +78,16 @@ void Store::Impl::write() {
   base::Repeats repeats;
   std::unique_lock guard(mutex);
   for (;;) {
-    const auto urgent = [this] { return stopping || !waits.empty(); };
-    if (batch.empty()) {
-      wake.wait(guard, [&] { return urgent() || !batch.empty(); });
-    }
-    if (!urgent()) wake.wait_until(guard, due, urgent);
+    const auto asked = [this] { return stopping || !waits.empty(); };
+    wake.wait(guard, [&] { return asked() || !batch.empty() || !damage.ok(); });
+    if (!asked()) wake.wait_until(guard, due, asked);
     const bool last = stopping;
     const bool had_unflushed = unflushed;
     Batch writing = std::exchange(batch, {});
     auto flushes = std::exchange(waits, {});
     guard.unlock();
     const auto begun = Clock::now();
-    const Status status = writing.empty() ? Status() : database->write(writing);
+    const Status status = put(writing);
     const std::chrono::duration<double> took = Clock::now() - begun;
     if (status.ok()) {
       repeats.over("write", "the database is written again");
@@ -90,6 +100,71 @@ void Store::Impl::write() {
     if (!status.ok()) keep(std::move(writing), had_unflushed, status);
     if (last) return;
   }
+}
+
+// A damaged file is replaced first.
+Status Store::Impl::put(const Batch& writing) {
+  Status why;
+  {
+    const std::lock_guard guard(mutex);
+    why = std::exchange(damage, Status());
+  }
+  for (bool second_try : {false, true}) {
+    if (why.ok()) {
+      Status status = writing.empty() ? Status() : database->write(writing);
+      if (status.code() != Code::malformed || second_try) return status;
+      why = std::move(status);
+    }
+    if (Status status = renew(why); !status.ok()) {
+      const std::lock_guard guard(mutex);
+      damage = why;
+      return status;
+    }
+    why = Status();
+  }
+  return Status(Code::internal, "not reached");
+}
+
+// What the loop says now is older than what waits in the batch, and goes under it.
+Status Store::Impl::renew(const Status& why) {
+  auto everything = ask_truth();
+  if (!everything) return everything.status();
+  check.reset();
+  Batch whole;
+  for (Object& object : everything->objects) {
+    whole.objects[{object.kind, object.id}] = std::move(object);
+  }
+  for (auto& [id, row] : everything->rows) whole.twins[id].rows.push_back(std::move(row));
+  for (auto& [id, state] : everything->states) whole.twins[id].state = std::move(state);
+  whole.notes = std::move(everything->notes);
+  whole.version = everything->version;
+  return database->renew(whole, why);
+}
+
+Result<Store::Loaded> Store::Impl::ask_truth() {
+  const Status closing(Code::unavailable, "the file is damaged, and replaced at the next start");
+  const auto ask = [this, life = std::weak_ptr(alive)] {
+    if (life.expired()) return;
+    Result<Loaded> answer = Status(Code::unavailable, "the file is damaged");
+    if (truth) answer = truth();
+    const std::lock_guard guard(mutex);
+    told = std::move(answer);
+    wake.notify_all();
+  };
+  if (!tell(ask)) return closing;
+  std::unique_lock guard(mutex);
+  wake.wait(guard, [this] { return stopping || told; });
+  if (!told) return closing;
+  Result<Loaded> answer = std::move(*told);
+  told.reset();
+  return answer;
+}
+
+void Store::Impl::found_damage(const std::string& why) {
+  const std::lock_guard guard(mutex);
+  damage = Status(Code::malformed, why);
+  due = Clock::now();
+  wake.notify_all();
 }
 
 // With the mutex held.
@@ -116,11 +191,19 @@ void Store::Impl::answer(std::vector<Wait> flushes, const Status& status) {
   const auto task = [shared, status] {
     for (const Wait& wait : *shared) wait.done(wait.lost.ok() ? status : wait.lost);
   };
-  // A loop that is full now has room later, and somebody waits for this answer.
+  (void)tell(task);  // at the end nobody waits
+}
+
+// false: this is the end.
+bool Store::Impl::tell(const base::Loop::Task& task) {
+  // A loop that is full now has room later, and somebody waits for this.
   while (!loop.post(task)) {
     std::unique_lock guard(mutex);
-    if (wake.wait_for(guard, std::chrono::milliseconds(10), [this] { return stopping; })) return;
+    if (wake.wait_for(guard, std::chrono::milliseconds(10), [this] { return stopping; })) {
+      return false;
+    }
   }
+  return true;
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -129,17 +212,20 @@ Result<std::unique_ptr<Store>> Store::open(base::Loop& loop, Settings settings) 
   const auto folder = settings.file.parent_path();
   auto lock = base::FileLock::take(folder / "devicetwin.lock");
   if (!lock) return lock.status();
-  auto database = Database::open(settings);
+  Loaded loaded;
+  auto database = Database::open(settings, loaded);
   if (!database) return database.status();
-  auto loaded = (*database)->read();
-  if (!loaded) return loaded.status();
   auto impl = std::make_unique<Impl>(loop, std::move(*lock), std::move(*database));
-  impl->loaded = std::move(*loaded);
-  impl->writer = std::thread([raw = impl.get()] { raw->write(); });
+  Impl* const raw = impl.get();
+  impl->loaded = std::move(loaded);
+  impl->check = std::make_unique<SqliteCheck>(settings.file, settings.check_after,
+                                              [raw](auto& why) { raw->found_damage(why); });
+  impl->writer = std::thread([raw] { raw->write(); });
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
 Store::~Store() {
+  impl_->alive.reset();
   {
     const std::lock_guard guard(impl_->mutex);
     impl_->stopping = true;
@@ -149,6 +235,8 @@ Store::~Store() {
 }
 
 Store::Loaded Store::load() { return std::exchange(impl_->loaded, {}); }
+
+void Store::set_truth(std::function<Loaded()> truth) { impl_->truth = std::move(truth); }
 
 void Store::put_object(const Object& object) {
   impl_->queue([&](Batch& batch) {

@@ -358,6 +358,49 @@ TEST_F(HistoryTest, ADamagedFileIsMovedAsideAndANewOneBegins) {
   EXPECT_GE(aside, 1);
 }
 
+// The index by time is whole, and so is what is read and written; nobody looks at the other table.
+TEST_F(HistoryTest, DamageThatOnlyALookFindsIsFoundBehindAndANewFileBegins) {
+  make(day);
+  report("1");
+  stop();
+  const auto sql = [&](const std::string& text) {
+    return test_support::run(
+        {test_support::find_program("sqlite3"), settings_.file.string(), text});
+  };
+  ASSERT_EQ(sql("CREATE TABLE other(x); INSERT INTO other VALUES(1);").exit, 0);
+  const auto root = sql("SELECT rootpage FROM sqlite_schema WHERE name='other'");
+  {
+    std::fstream file(settings_.file, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp((std::stol(root.output) - 1) * 4096);
+    file << std::string(4096, '\xa5');
+  }
+  settings_.check_after = std::chrono::milliseconds(0);
+  start();
+  EXPECT_TRUE(counted([](const auto& counters) { return counters.failures == 1; }));
+  EXPECT_EQ(values(), Values());
+  report("2");
+  EXPECT_EQ(values(), Values{"2"});
+}
+
+TEST_F(HistoryTest, WhatWasThereBeforeTheStartIsCountedBehindAndThenKeptByItsCount) {
+  make({{"historyCount", 32}});
+  settings_.check_after = hours(1);
+  start();
+  report("0");
+  EXPECT_EQ(values().size(), 1U);
+  start();
+  for (int i = 1; i <= 80; ++i) report(cat(i));
+  EXPECT_EQ(values().size(), 81U) << "not counted yet";
+  settings_.check_after = std::chrono::milliseconds(0);
+  start();
+  int next = 81;
+  EXPECT_TRUE(wait_until([&] {
+    report(cat(next++));
+    return values().size() <= 34;
+  }));
+  EXPECT_EQ(values().back(), cat(next - 1));
+}
+
 TEST_F(HistoryTest, AFileThatCannotBeOpenedHurtsNoTwinAndIsTriedAgain) {
   std::filesystem::create_directory(settings_.file);
   make(day);

@@ -223,6 +223,82 @@ TEST_F(OutboxFaultTest, FileThatIsDamagedInsideWhileItIsOpenIsReplacedAndAppende
   EXPECT_TRUE(damaged_file_is_kept());
 }
 
+// What a database of the last release lacks is counted once, behind the start.
+TEST_F(OutboxFaultTest, FileOfSchemaVersion1IsTakenOverWithItsSums) {
+  {
+    auto outbox = open();
+    for (int i = 0; i < 10; ++i) outbox->append("mqtt", i, "t", "payload");
+  }
+  const auto aged = test_support::run(
+      {test_support::find_program("sqlite3"), file_.string(),
+       "ALTER TABLE consumers DROP COLUMN rows; ALTER TABLE consumers DROP COLUMN bytes; "
+       "PRAGMA user_version=1;"});
+  ASSERT_EQ(aged.exit, 0) << aged.output;
+  auto outbox = open();
+  EXPECT_EQ(read(*outbox).size(), 10u);
+  EXPECT_EQ(outbox->counters("mqtt").waiting, 10u);
+  EXPECT_EQ(outbox->counters("mqtt").bytes, 10 * (Outbox::row_bytes + 8));
+  outbox->acknowledge("mqtt", 4);
+  ASSERT_TRUE(flush(*outbox).ok());
+  EXPECT_EQ(outbox->counters("mqtt").waiting, 6u);
+}
+
+TEST_F(OutboxFaultTest, SumsOfWhatWaitsAreThereWithoutReadingIt) {
+  {
+    auto outbox = open(1u << 20);
+    for (int i = 0; i < 100; ++i) outbox->append("mqtt", i, "t", std::string(20'000, 'x'));
+    ASSERT_TRUE(flush(*outbox).ok());
+    outbox->acknowledge("mqtt", 60);
+    outbox->append("upload", 1, "t", "p");
+  }
+  auto before = open(1u << 20);
+  const auto counters = before->counters("mqtt");
+  const auto records = read(*before);
+  EXPECT_EQ(counters.waiting, records.size());
+  std::uint64_t bytes = 0;
+  for (const Record& record : records) {
+    bytes += Outbox::row_bytes + record.topic.size() + record.payload.size();
+  }
+  EXPECT_EQ(counters.bytes, bytes);
+}
+
+TEST_F(OutboxFaultTest, StartOnAFileWithNothingToTellWritesNothing) {
+  {
+    auto outbox = open();
+    outbox->append("mqtt", 1, "t", "p");
+    ASSERT_TRUE(flush(*outbox).ok());
+    outbox->acknowledge("mqtt", 1);
+  }
+  auto outbox = open();
+  EXPECT_TRUE(read(*outbox).empty());
+  EXPECT_EQ(std::filesystem::file_size(file_.string() + "-wal"), 0u);
+}
+
+// The table of records is whole: nothing that is read or written meets what is damaged.
+TEST_F(OutboxFaultTest, DamageThatOnlyALookFindsIsFoundBehindAndTheFileIsReplaced) {
+  {
+    auto outbox = open();
+    for (int i = 0; i < 10; ++i) outbox->append("mqtt", i, "t", "p");
+  }
+  // A tree that nobody else uses, and its root is damaged.
+  ASSERT_EQ(test_support::run({test_support::find_program("sqlite3"), file_.string(),
+                               "CREATE TABLE other(x); INSERT INTO other VALUES(1);"})
+                .exit,
+            0);
+  const auto root = test_support::run({test_support::find_program("sqlite3"), file_.string(),
+                                       "SELECT rootpage FROM sqlite_schema WHERE name='other'"});
+  damage((std::stol(root.output) - 1) * 4096, 4096);
+  check_after_ = std::chrono::milliseconds(0);
+  auto outbox = open();
+  EXPECT_TRUE(wait_until([&] { return damaged_file_is_kept(); }));
+  outbox->append("mqtt", 1, "t", "new");
+  ASSERT_TRUE(flush(*outbox).ok());
+  const auto records = read(*outbox);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].gap.value().causes, unsigned{Gap::damage});
+  EXPECT_EQ(records[1].payload, "new");
+}
+
 TEST_F(OutboxFaultTest, FullDiskIsToldToWhoFlushesAndWhatWasAppendedComesWhenThereIsRoom) {
   const std::uint64_t quota = 64u << 20;
   auto outbox = open(quota, quota, 1u << 20);

@@ -30,7 +30,8 @@ class OutboxTest : public ::testing::Test {
     auto outbox = Outbox::open(loop_, {.folder = folder_.path(),
                                        .quotas = {{"mqtt", quota}, {"upload", quota}},
                                        .max_bytes = max_bytes,
-                                       .max_file_bytes = max_file_bytes});
+                                       .max_file_bytes = max_file_bytes,
+                                       .check_after = check_after_});
     EXPECT_TRUE(outbox.ok()) << outbox.status().text();
     return outbox.ok() ? std::move(*outbox) : nullptr;
   }
@@ -63,6 +64,7 @@ class OutboxTest : public ::testing::Test {
     return false;
   }
 
+  std::chrono::milliseconds check_after_ = std::chrono::hours(1);
   base::ManualLoop loop_;
   test_support::TempFolder folder_;
   const std::filesystem::path file_ = folder_ / "outbox.db";

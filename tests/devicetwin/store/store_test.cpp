@@ -46,8 +46,9 @@ TwinRow full_row() {
 
 class StoreTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Store> open(std::uint64_t max_bytes = std::uint64_t{1} << 30) {
-    auto store = Store::open(loop_, {file_, max_bytes});
+  std::unique_ptr<Store> open(std::uint64_t max_bytes = std::uint64_t{1} << 30,
+                              std::chrono::milliseconds check_after = std::chrono::hours(1)) {
+    auto store = Store::open(loop_, {file_, max_bytes, check_after});
     EXPECT_TRUE(store.ok()) << store.status().text();
     return store.ok() ? std::move(*store) : nullptr;
   }
@@ -59,6 +60,46 @@ class StoreTest : public ::testing::Test {
       return answer.has_value();
     }));
     return answer.value_or(Status(Code::internal, "no answer"));
+  }
+
+  void overwrite(std::streamoff from, std::size_t bytes) {
+    std::fstream out(file_, std::ios::in | std::ios::out | std::ios::binary);
+    out.seekp(from);
+    out << std::string(bytes, '\x5a');
+    ASSERT_TRUE(out.good());
+  }
+  bool kept_aside() const {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      if (entry.path().filename().string().starts_with("devicetwin.db.damaged-")) return true;
+    }
+    return false;
+  }
+  // A file of several pages, closed.
+  void live() {
+    auto store = open();
+    for (int i = 0; i < 200; ++i) {
+      store->put_object(object_of(cat("d", i), std::string(1000, 'x')));
+    }
+    store->put_row(boiler, full_row());
+    ASSERT_TRUE(flush(*store).ok());
+  }
+  static Store::Loaded everything() {
+    Store::Loaded all;
+    for (int i = 0; i < 200; ++i) all.objects.push_back(object_of(cat("d", i), "{}", 7));
+    all.rows.emplace_back(boiler, full_row());
+    all.states.emplace_back(boiler, DeviceState{"online", "", ""});
+    all.notes["mapper/modbus"] = "text";
+    all.version = 1000;
+    return all;
+  }
+  void expect_everything() {
+    const auto loaded = open()->load();
+    EXPECT_EQ(loaded.objects.size(), 200u);
+    ASSERT_EQ(loaded.rows.size(), 1u);
+    EXPECT_EQ(loaded.rows[0].second, full_row());
+    ASSERT_EQ(loaded.states.size(), 1u);
+    EXPECT_EQ(loaded.notes.at("mapper/modbus"), "text");
+    EXPECT_EQ(loaded.version, 1000u);
   }
 
   base::ManualLoop loop_;
@@ -141,28 +182,88 @@ TEST_F(StoreTest, DamagedFileIsKeptAsideAndAFreshOneWorks) {
     store->put_object(object_of("boiler", "{}"));
     EXPECT_TRUE(flush(*store).ok());
   }
-  bool aside = false;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-    aside = aside || entry.path().filename().string().starts_with("devicetwin.db.damaged-");
-  }
-  EXPECT_TRUE(aside);
+  EXPECT_TRUE(kept_aside());
   EXPECT_EQ(open()->load().objects.size(), 1u);
 }
 
 TEST_F(StoreTest, FileThatIsDamagedInsideIsNoticed) {
+  live();
+  overwrite(4096 * 5, 4096 * 20);
+  EXPECT_TRUE(open()->load().objects.empty());
+  EXPECT_TRUE(kept_aside());
+}
+
+// The index of names, which no start reads: the root page of the second tree.
+TEST_F(StoreTest, DamageThatOnlyALookFindsIsFoundBehindAndAFileWithEverythingTakesItsPlace) {
+  live();
+  overwrite(4096 * 2, 4096);
   {
-    auto store = open();
-    for (int i = 0; i < 200; ++i) {
-      store->put_object(object_of(cat("d", i), std::string(1000, 'x')));
-    }
+    auto store = open(1 << 30, std::chrono::milliseconds(0));
+    EXPECT_EQ(store->load().objects.size(), 200u) << "serves at once";
+    store->set_truth(everything);
+    EXPECT_TRUE(wait_until([&] {
+      loop_.settle();
+      return kept_aside();
+    }));
+    EXPECT_TRUE(flush(*store).ok());
+  }
+  expect_everything();
+}
+
+TEST_F(StoreTest, DamageThatAWriteFindsIsReplacedAndTheWriteIsInTheNewFile) {
+  live();
+  auto store = open();
+  store->set_truth(everything);
+  overwrite(4096, 4096 * 60);
+  store->put_object(object_of("d0", "newer", 8));
+  EXPECT_TRUE(flush(*store).ok());
+  EXPECT_TRUE(kept_aside());
+  store->put_object(object_of("d0", "{}", 9));
+  EXPECT_TRUE(flush(*store).ok());
+  store.reset();
+  expect_everything();
+}
+
+TEST_F(StoreTest, UndamagedFileIsLookedThroughAndLeft) {
+  live();
+  auto store = open(1 << 30, std::chrono::milliseconds(0));
+  for (int i = 0; i < 50; ++i) {
+    store->put_row(boiler, full_row());
     ASSERT_TRUE(flush(*store).ok());
   }
-  {
-    std::fstream out(file_, std::ios::in | std::ios::out | std::ios::binary);
-    out.seekp(4096 * 5);
-    out << std::string(4096 * 20, '\x5a');
-  }
-  EXPECT_TRUE(open()->load().objects.empty());
+  EXPECT_FALSE(kept_aside());
+}
+
+TEST_F(StoreTest, DamagedFileThatCannotBeReplacedYetIsTriedAgain) {
+  live();
+  auto store = open();
+  overwrite(4096, 4096 * 60);
+  store->put_object(object_of("d0", "newer", 8));
+  EXPECT_EQ(flush(*store).code(), Code::unavailable) << "nobody says what belongs into it";
+  EXPECT_FALSE(kept_aside());
+  store->set_truth(everything);
+  EXPECT_TRUE(wait_until([&] {
+    loop_.settle();
+    return kept_aside();
+  }));
+  store.reset();
+  expect_everything();
+}
+
+TEST_F(StoreTest, ReplacementThatDiedInTheMiddleIsFinishedAtTheNextStart) {
+  live();
+  std::filesystem::rename(file_, file_.string() + ".renewed");
+  ASSERT_TRUE(base::write_file(file_, std::string(8192, 'x')).ok());
+  EXPECT_EQ(open()->load().objects.size(), 200u);
+  EXPECT_TRUE(kept_aside());
+}
+
+TEST_F(StoreTest, StartWritesNothing) {
+  live();
+  const auto before = base::read_file(file_);
+  auto store = open();
+  EXPECT_EQ(std::filesystem::file_size(file_.string() + "-wal"), 0u);
+  EXPECT_EQ(*base::read_file(file_), *before);
 }
 
 TEST_F(StoreTest, NewerSchemaIsRefusedAndLeftAlone) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/loop.hpp"
@@ -163,6 +164,14 @@ class Core {
   // Start: what the store had. Call before anything else; tells no outlet.
   void load(std::vector<Object> objects, std::vector<std::pair<dmi::ObjectId, TwinRow>> rows,
             std::vector<std::pair<dmi::ObjectId, DeviceState>> states, std::uint64_t version);
+  // What load() would need: everything that is shown, to fill a journal that lost it.
+  struct Contents {
+    std::vector<Object> objects;
+    std::vector<std::pair<dmi::ObjectId, TwinRow>> rows;
+    std::vector<std::pair<dmi::ObjectId, DeviceState>> states;
+    std::uint64_t version = 0;
+  };
+  Contents contents() const;
   void add_outlet(Outlet& outlet);  // must outlive the core's last verb
 
   // ---- objects (kinds device and device_model) ----

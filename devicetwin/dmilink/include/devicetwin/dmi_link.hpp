@@ -86,6 +86,8 @@ class DmiLink : public Outlet {
 
   void changed(const Change& change) override;
   std::size_t mappers() const;
+  // What the journal should have kept, as start() takes it.
+  std::map<std::string, std::string> notes() const;
   const Counters& counters() const;
   dmi::wire::Server::Counters server_counters() const;
   std::vector<MapperView> mappers_view() const;  // by name

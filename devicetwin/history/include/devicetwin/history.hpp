@@ -6,7 +6,8 @@
 // - A change is in the file History::window after it was accepted, and then survives kill -9; a
 //   loss of power takes at most the last History::sync.
 // - Older than a property's age is never answered; the newest `count` samples are kept, and at most
-//   a sixteenth more. Past the quota of bytes the oldest of all go first.
+//   a sixteenth more, but while those of before the start are counted, behind it. Past the quota of
+//   bytes the oldest of all go first.
 // - When the disk does not take it, the newest History::max_queue changes wait in memory, what is
 //   dropped is counted, and twins go on as ever. A damaged file is moved aside.
 // - Deleting a device deletes its history, also when the process dies in between. A property that
@@ -53,6 +54,7 @@ class History final : public Outlet, public HistoryReader {
     dmi::HistoryRule everything = {};  // for properties that say nothing; default: none
     // Of the file; its write-ahead log of some 4 MiB comes on top.
     std::uint64_t quota_bytes = std::uint64_t{256} << 20;
+    std::chrono::milliseconds check_after = std::chrono::seconds(10);  // the look for damage begins
   };
   struct Counters {
     std::uint64_t changes = 0;      // that were to be kept

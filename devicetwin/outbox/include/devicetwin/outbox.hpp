@@ -14,6 +14,8 @@
 //   loudly, and everything up to there is a Gap of unknown size, and so is a process that was
 //   killed while records waited (what it lost is at most the window's).
 // - A failed write changes nothing that is stored; it is tried again every second.
+// - A start reads the file's head alone, however much waits in it, and writes behind: a disk that
+//   takes nothing costs writes alone. Damage is looked for behind as well (devicetwin/sqlite).
 // - Memory: max_pending_bytes per consumer and what readers ask for.
 //
 // Methods are called on the loop; the file is touched by the writer thread alone.
@@ -72,7 +74,7 @@ class Outbox {
   // As Store's: one fsync per window keeps flash alive.
   static constexpr auto window = std::chrono::milliseconds(100);
   static constexpr auto retry = std::chrono::seconds(1);
-  static constexpr int schema_version = 1;
+  static constexpr int schema_version = 2;
   // A topic and payload past this is refused: MQTT's own requests end at 1 MiB too.
   static constexpr std::size_t max_record_bytes = 1u << 20;
   // What waits in memory per consumer while the disk does not take it; past it the oldest go.
@@ -88,6 +90,7 @@ class Outbox {
     std::uint64_t max_bytes = std::uint64_t{1} << 30;
     // The file's limit, beyond which writes fail as on a full disk; 0: what the quotas need.
     std::uint64_t max_file_bytes = 0;
+    std::chrono::milliseconds check_after = std::chrono::seconds(10);  // the look for damage begins
   };
   struct Counters {
     std::uint64_t appended = 0;      // since the start, as all below but waiting and bytes
@@ -102,7 +105,7 @@ class Outbox {
   };
 
   // conflict: another process has the folder; unsupported: the file is of a newer schema;
-  // unavailable: it cannot be written, and the text says why.
+  // unavailable: it may not be written, and the text says why.
   static base::Result<std::unique_ptr<Outbox>> open(base::Loop& loop, Settings settings);
   // Writes what is queued and waits for it. Answers nothing any more.
   ~Outbox();

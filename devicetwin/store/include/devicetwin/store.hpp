@@ -8,6 +8,10 @@
 // back),
 //   twins stay queued and are tried again; later flushes work when the disk does.
 // - Queued writes of one key are one write, the newest: memory is bounded by what Core holds.
+// - A start reads what is there and writes nothing, so that a disk that takes nothing costs writes
+//   alone. Damage is looked for behind (devicetwin/sqlite). A damaged file is moved aside, said
+//   loudly, and replaced: while running by one with everything that is in memory, at a start by an
+//   empty one.
 //
 // Methods are called on the loop; the database is touched by the writer thread alone.
 #pragma once
@@ -40,6 +44,7 @@ class Store final : public Journal {
     std::filesystem::path file;  // its folder must exist and gets "devicetwin.lock"
     // The file's size limit: past it writes fail as on a full disk, and the rest of the disk lives.
     std::uint64_t max_bytes = std::uint64_t{2} << 30;
+    std::chrono::milliseconds check_after = std::chrono::seconds(10);  // the look for damage begins
   };
   struct Loaded {
     std::vector<Object> objects;
@@ -58,8 +63,8 @@ class Store final : public Journal {
   };
 
   // conflict: another process has the folder; unsupported: the file is of a newer schema;
-  // unavailable: anything else. A damaged file is moved aside as FILE.damaged-SECONDS, said loudly,
-  // and an empty one takes its place.
+  // unavailable: anything else, but for a disk that takes nothing now. A file that is too damaged
+  // to be read is moved aside as FILE.damaged-SECONDS, and an empty one takes its place.
   static base::Result<std::unique_ptr<Store>> open(base::Loop& loop, Settings settings);
   // Writes what is queued, waits for it, and lets go of the folder. Answers flushes in flight no
   // more.
@@ -67,6 +72,10 @@ class Store final : public Journal {
 
   // What the file held at open(); once, the second call is empty.
   Loaded load();
+
+  // What the file should hold, asked for on the loop when it turns out to be damaged. Until it is
+  // set a damaged file stays where it is, and writes fail.
+  void set_truth(std::function<Loaded()> truth);
 
   void put_object(const Object& object) override;
   void delete_object(Kind kind, const dmi::ObjectId& id) override;
