@@ -1,15 +1,13 @@
 #include "devicetwin/history.hpp"
 
 #include <cassert>
-#include <condition_variable>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <unordered_map>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "devicetwin/sqlite_check.hpp"
+#include "devicetwin/durable_writer.hpp"
 #include "history_file.hpp"
 #include "horizon.hpp"
 #include "rules.hpp"
@@ -20,7 +18,7 @@ using base::cat;
 using base::Code;
 using base::Result;
 using base::Status;
-using Clock = std::chrono::steady_clock;
+using Clock = DurableWriter::Clock;
 
 namespace {
 
@@ -39,8 +37,7 @@ bool reported_changed(const Change::Row& row) {
 
 }  // namespace
 
-// The mailbox between the loop and the thread of the file, as in Store: what waits is bounded and
-// loses its oldest, which a queue of tasks cannot do.
+// The mailbox between the loop and the writer: what waits is bounded and loses its oldest.
 struct History::Impl {
   struct Wait {
     HistoryQuery query;
@@ -66,56 +63,52 @@ struct History::Impl {
   Horizon horizon;
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
 
-  mutable std::mutex mutex;
-  std::condition_variable wake;
-  Batch batch;                   // guarded by mutex
-  std::vector<Wait> waits;       // guarded by mutex
-  Clock::time_point due{};       // guarded by mutex: when batch is to be written
-  Counters counters;             // guarded by mutex
-  bool stopping = false;         // guarded by mutex
-  std::optional<Period> period;  // guarded by mutex: one is over
-  // guarded by mutex: where the horizon begins, once the file was looked at
-  std::optional<std::int64_t> nothing_over_ms;
-  std::uint64_t removed_by_files = 0;  // guarded by mutex
+  // Guarded by the writer's mutex.
+  Batch batch;
+  std::vector<Wait> waits;
+  Counters counters;
+  std::optional<Period> period;                 // one is over
+  std::optional<std::int64_t> nothing_over_ms;  // where the horizon begins, once the file was seen
+  std::uint64_t removed_by_files = 0;
 
-  // Of the thread.
+  // The writer's.
   std::unique_ptr<HistoryFile> file;
   std::optional<std::set<dmi::ObjectId>> devices;  // at the start, until the file was opened
   std::uint64_t removed_before = 0;                // by files that were open before
-  bool failing = false;
+  std::optional<std::int64_t> pruned_ms;           // up to when
   bool more_to_prune = false;
   bool more_to_count = false;
   Clock::time_point next_count{};
-  std::optional<std::int64_t> pruned_ms;  // up to when
-  Clock::time_point next_try{};
   base::Repeats repeats;
-  Status damage;  // guarded by mutex: found by the check
-  std::thread writer;
-  std::unique_ptr<SqliteCheck> check;  // the thread's; last, so that it is gone before the file is
+  DurableWriter writer;
 
   Impl(Core& the_core, Settings the_settings)
       : core(the_core),
         loop(the_core.loop()),
         settings(std::move(the_settings)),
         rules(the_core, settings.everything),
-        timer(loop) {}
+        timer(loop),
+        writer(loop, {.what = "history",
+                      .write = [this] { return write(); },
+                      .replace = [this](const Status& why) { return replace(why); },
+                      .serve = [this] { serve(); }}) {}
 
   void push(NewSample sample);
   void drop_oldest();
   void remove(const dmi::ObjectId& device);
 
-  void run();
-  void wait(std::unique_lock<std::mutex>& guard);
   Batch take();
   void put_back(Batch failed);
-  bool ready(bool wanted);
+  Status open(bool wanted);
   Status begin_horizon(HistoryFile& opened);
-  void failed(const Status& status);
-  bool replace(const Status& why);
-  void write(std::unique_lock<std::mutex>& guard);
+  Status write();
+  Status write_all();
+  Status replace(const Status& why);
+  void serve();
   void answer(std::vector<Wait> queries);
   void prune(std::optional<Period> over);
   void count_on();
+  void trouble(const Status& status);
   void tick();
   void count();
 };
@@ -127,39 +120,22 @@ void History::Impl::drop_oldest() {
 }
 
 void History::Impl::push(NewSample sample) {
-  const std::lock_guard guard(mutex);
-  const bool first = batch.empty();
+  const std::lock_guard guard(writer.mutex());
   ++counters.changes;
   batch.bytes += sample.bytes();
   batch.samples.push_back(std::move(sample));
   while (batch.samples.size() > max_queue || batch.bytes > max_queue_bytes) drop_oldest();
-  if (!first) return;
-  due = Clock::now() + window;
-  wake.notify_one();
+  writer.put();
 }
 
 void History::Impl::remove(const dmi::ObjectId& device) {
-  const std::lock_guard guard(mutex);
-  if (batch.empty()) due = Clock::now() + window;
+  const std::lock_guard guard(writer.mutex());
   const auto of_device = [&](const NewSample& sample) { return sample.device == device; };
   counters.removed += std::erase_if(batch.samples, of_device);
   batch.bytes = 0;
   for (const NewSample& sample : batch.samples) batch.bytes += sample.bytes();
   batch.gone.insert(device);
-  wake.notify_one();
-}
-
-void History::Impl::wait(std::unique_lock<std::mutex>& guard) {
-  const auto urgent = [this] { return stopping || !waits.empty() || period || !damage.ok(); };
-  const auto something = [&] { return urgent() || !batch.empty(); };
-  if (more_to_prune && !failing) return;
-  if (more_to_count && !failing) {
-    if (!wake.wait_until(guard, next_count, something)) return;
-  } else {
-    wake.wait(guard, something);
-  }
-  // Not for what could not be written anyway.
-  if (!urgent()) wake.wait_until(guard, failing ? std::max(due, next_try) : due, urgent);
+  writer.put();
 }
 
 // With the mutex held.
@@ -189,99 +165,110 @@ void History::Impl::put_back(Batch old) {
   }
   while (batch.samples.size() > max_queue || batch.bytes > max_queue_bytes) drop_oldest();
   batch.gone.merge(old.gone);
-  due = Clock::now() + retry;
 }
 
-void History::Impl::failed(const Status& status) {
-  {
-    const std::lock_guard guard(mutex);
-    ++counters.failures;
+// Where the file is, or there is something to put into it (wanted): opens it.
+Status History::Impl::open(bool wanted) {
+  std::error_code error;
+  const bool was_there = std::filesystem::exists(settings.file, error);
+  if (file || (!wanted && !was_there)) return Status();
+  auto opened = HistoryFile::open(settings.file, settings.quota_bytes);
+  if (!opened) return opened.status();
+  if (devices) {
+    if (Status status = (*opened)->retain(*devices); !status.ok()) return status;
   }
-  failing = status.code() != Code::malformed || !replace(status);
-  if (!failing) return;
-  next_try = Clock::now() + retry;
-  repeats.warn(Clock::now(), "write", cat("the history is not written: ", status.text()));
-}
-
-// Whether the damaged file is out of the way.
-bool History::Impl::replace(const Status& why) {
-  check.reset();
-  if (file) removed_before += file->removed();
-  file.reset();
-  const Status moved = HistoryFile::replace(settings.file, why);
-  if (!moved.ok()) repeats.warn(Clock::now(), "move", moved.text());
-  return moved.ok();
+  if (Status status = begin_horizon(**opened); !status.ok()) return status;
+  file = std::move(*opened);
+  devices.reset();
+  if (!was_there) return Status();
+  more_to_count = true;
+  next_count = Clock::now() + settings.check_after;
+  writer.check(settings.file, settings.check_after);
+  return Status();
 }
 
 Status History::Impl::begin_horizon(HistoryFile& opened) {
   const auto begin = opened.nothing_over_ms();
   if (!begin) return begin.status();
-  const std::lock_guard guard(mutex);
+  const std::lock_guard guard(writer.mutex());
   if (!nothing_over_ms) nothing_over_ms = *begin;
   return Status();
 }
 
-// Whether the file is open. It is made when there is something to write (wanted).
-bool History::Impl::ready(bool wanted) {
-  if (file) return true;
-  std::error_code error;
-  const bool was_there = std::filesystem::exists(settings.file, error);
-  if (!wanted && !was_there) return false;
-  if (Clock::now() < next_try) return false;
-  auto opened = HistoryFile::open(settings.file, settings.quota_bytes);
-  Status status = !opened ? opened.status() : devices ? (*opened)->retain(*devices) : Status();
-  if (status.ok()) status = begin_horizon(*opened->get());
-  if (!status.ok()) {
-    if (opened) file = std::move(*opened);  // for failed()
-    failed(status);
-    file.reset();
-    return false;
-  }
-  file = std::move(*opened);
-  devices.reset();
-  if (!was_there) return true;
-  more_to_count = true;
-  next_count = Clock::now() + settings.check_after;
-  check = std::make_unique<SqliteCheck>(settings.file, settings.check_after, [this](auto& why) {
-    const std::lock_guard guard(mutex);
-    damage = Status(Code::malformed, why);
-    wake.notify_all();
-  });
-  return true;
+Status History::Impl::write() {
+  Status status = write_all();
+  const std::lock_guard guard(writer.mutex());
+  if (!status.ok()) ++counters.failures;
+  return status;
 }
 
-// Until nothing is queued or the disk fails; not for ever, because queries wait.
-void History::Impl::write(std::unique_lock<std::mutex>& guard) {
-  for (std::size_t turn = 0; turn <= max_queue / batch_samples && !batch.empty(); ++turn) {
-    Batch writing = take();
-    guard.unlock();
-    const bool open = ready(!writing.samples.empty());
-    std::error_code error;
-    // Nothing to delete where nothing is.
-    const bool nothing = !open && writing.samples.empty() &&
-                         !std::filesystem::exists(settings.file, error) && !failing;
-    Status status;
-    if (open) {
-      status = file->write(writing.gone, writing.samples);
-      if (!status.ok()) failed(status);
+// Until nothing is queued; not for ever, because queries wait.
+Status History::Impl::write_all() {
+  for (std::size_t turn = 0; turn <= max_queue / batch_samples; ++turn) {
+    Batch writing;
+    {
+      const std::lock_guard guard(writer.mutex());
+      writing = take();
+      if (batch.empty() && writing.empty() && turn > 0) break;
     }
-    guard.lock();
+    Status status = open(!writing.samples.empty());
+    const bool nothing = status.ok() && !file;  // nothing to delete where nothing is
+    if (file && !writing.empty()) status = file->write(writing.gone, writing.samples);
+    const std::lock_guard guard(writer.mutex());
     if (nothing) continue;
-    if (!open || !status.ok()) return put_back(std::move(writing));
+    if (!status.ok()) {
+      put_back(std::move(writing));
+      return status;
+    }
     counters.written += writing.samples.size();
-    if (std::exchange(failing, false)) repeats.over("write", "the history is written again");
   }
+  const std::lock_guard guard(writer.mutex());
+  if (!file && !nothing_over_ms) nothing_over_ms = HistoryFile::never_ms;
+  if (!batch.empty()) writer.put();
+  return Status();
+}
+
+// Of what nobody waits for.
+void History::Impl::trouble(const Status& status) {
+  if (status.code() == Code::malformed) writer.damaged(status.text());
+  repeats.warn(Clock::now(), "tidy", cat("the history is not tidied: ", status.text()));
+  const std::lock_guard guard(writer.mutex());
+  ++counters.failures;
+}
+
+Status History::Impl::replace(const Status& why) {
+  if (file) removed_before += file->removed();
+  file.reset();
+  return HistoryFile::replace(settings.file, why);
+}
+
+void History::Impl::serve() {
+  std::vector<Wait> queries;
+  std::optional<Period> over;
+  {
+    const std::lock_guard guard(writer.mutex());
+    ++counters.turns;
+    queries.swap(waits);
+    over = std::exchange(period, std::nullopt);
+  }
+  prune(over);
+  count_on();
+  answer(std::move(queries));
+  const std::lock_guard guard(writer.mutex());
+  count();
+  if (more_to_prune) writer.ask(false);
+  if (more_to_count) writer.turn_at(next_count);
 }
 
 void History::Impl::answer(std::vector<Wait> queries) {
   for (Wait& wait : queries) {
     Result<HistoryPage> page =
         file ? file->read(wait.query, wait.now_ms)
-        : failing
+        : writer.failing()
             ? Result<HistoryPage>(Status(Code::unavailable, "the history's file cannot be opened"))
             : Status(Code::not_found, "no samples");
     if (!page && page.status().code() == Code::malformed) {
-      failed(page.status());
+      writer.damaged(page.status().text());
       page = Status(Code::unavailable, page.status().text());
     }
     if (!page && page.status().code() == Code::not_found) {
@@ -295,11 +282,7 @@ void History::Impl::answer(std::vector<Wait> queries) {
     const auto task = [life = std::weak_ptr(alive), done = std::move(wait.done), shared] {
       if (!life.expired()) done(std::move(*shared));
     };
-    // A loop that is full now has room later, and somebody waits for this answer.
-    while (!loop.post(task)) {
-      std::unique_lock guard(mutex);
-      if (wake.wait_for(guard, std::chrono::milliseconds(10), [this] { return stopping; })) return;
-    }
+    (void)writer.tell(task);
   }
 }
 
@@ -310,7 +293,7 @@ void History::Impl::count_on() {
   const auto more = file->count_some();
   more_to_count = more.ok() && *more;
   next_count = Clock::now() + 3 * (Clock::now() - begun);
-  if (!more.ok()) failed(more.status());
+  if (!more.ok()) trouble(more.status());
 }
 
 // over: a period is; absent: go on with what was begun.
@@ -319,20 +302,20 @@ void History::Impl::prune(std::optional<Period> over) {
   if (!file || (!over && !more_to_prune)) return;
   const auto more = file->prune(pruned_ms);
   more_to_prune = more.ok() && *more;
-  if (!more.ok()) return failed(more.status());
+  if (!more.ok()) return trouble(more.status());
   if (!over) return;
-  if (const Status status = file->sync(); !status.ok()) failed(status);
+  if (const Status status = file->sync(); !status.ok()) trouble(status);
 }
 
 // On the loop, because time is the loop's, and not to be lent to a thread that waits for a disk.
 void History::Impl::tick() {
   {
-    const std::lock_guard guard(mutex);
+    const std::lock_guard guard(writer.mutex());
     period.emplace();
     if (nothing_over_ms) {
       period->horizon_ms = horizon.move(loop.wall(), loop.now(), *nothing_over_ms);
     }
-    wake.notify_one();
+    writer.ask(true);
   }
   timer.start(sync, [this] { tick(); });
 }
@@ -344,50 +327,19 @@ void History::Impl::count() {
   removed_by_files = removed_before + (file ? file->removed() : 0);
 }
 
-void History::Impl::run() {
-  ready(false);
-  std::unique_lock guard(mutex);
-  if (!failing && !nothing_over_ms) nothing_over_ms = HistoryFile::never_ms;  // there is no file
-  for (;;) {
-    wait(guard);
-    ++counters.turns;
-    const bool last = stopping;
-    auto queries = std::exchange(waits, {});
-    const auto over = std::exchange(period, std::nullopt);
-    const Status found = std::exchange(damage, Status());
-    if (!found.ok()) {
-      guard.unlock();
-      failed(found);
-      guard.lock();
-    }
-    if (!failing || Clock::now() >= next_try || last) write(guard);
-    guard.unlock();
-    prune(over);
-    count_on();
-    answer(std::move(queries));
-    guard.lock();
-    count();
-    if (last) return;
-  }
-}
-
 History::History(Core& core, Settings settings)
     : impl_(std::make_unique<Impl>(core, std::move(settings))) {
   impl_->settings.quota_bytes = std::max(impl_->settings.quota_bytes, min_quota_bytes);
   impl_->devices.emplace();
   for (const Object* device : core.list(Kind::device, "")) impl_->devices->insert(device->id);
-  impl_->writer = std::thread([impl = impl_.get()] { impl->run(); });
+  impl_->writer.start(true);
   impl_->tick();
   core.add_outlet(*this);
 }
 
 History::~History() {
-  {
-    const std::lock_guard guard(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->wake.notify_all();
-  impl_->writer.join();
+  impl_->alive.reset();
+  impl_->writer.stop();
 }
 
 void History::changed(const Change& change) {
@@ -426,7 +378,7 @@ void History::query(HistoryQuery query, Done done) {
   const DeviceRules* rules = refusal.ok() ? impl_->rules.of(query.device) : nullptr;
   const bool keeps = rules != nullptr && rules->of(query.property).keeps();
   {
-    const std::lock_guard guard(impl_->mutex);
+    const std::lock_guard guard(impl_->writer.mutex());
     ++impl_->counters.queries;
     if (refusal.ok() && impl_->waits.size() >= max_queries) {
       ++impl_->counters.refused_queries;
@@ -435,7 +387,7 @@ void History::query(HistoryQuery query, Done done) {
     if (refusal.ok()) {
       impl_->waits.push_back(
           {std::move(query), base::to_ms(impl_->loop.wall()), keeps, std::move(done)});
-      impl_->wake.notify_one();
+      impl_->writer.ask(true);
       return;
     }
   }
@@ -443,7 +395,7 @@ void History::query(HistoryQuery query, Done done) {
 }
 
 History::Counters History::counters() const {
-  const std::lock_guard guard(impl_->mutex);
+  const std::lock_guard guard(impl_->writer.mutex());
   Counters counters = impl_->counters;
   counters.removed += impl_->removed_by_files;
   counters.queued = impl_->batch.samples.size();

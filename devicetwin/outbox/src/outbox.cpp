@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
-#include <condition_variable>
 #include <mutex>
-#include <thread>
 
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "devicetwin/sqlite_check.hpp"
+#include "devicetwin/durable_writer.hpp"
 #include "queue_file.hpp"
 #include "record.hpp"
 
@@ -23,11 +21,9 @@ using outbox::Batch;
 using outbox::Lane;
 using outbox::QueueFile;
 using outbox::Work;
-using Clock = std::chrono::steady_clock;
 
-// The mailbox between the loop and the writer thread, as Store has one: what the loop queues must
-// stay bounded while the disk does not take it, which a queue of tasks cannot do. A mutex, held for
-// moves only.
+// The mailbox between the loop and the writer: what the loop queues stays bounded while the disk
+// does not take it.
 struct Outbox::Impl {
   struct Read {
     std::string consumer;
@@ -44,119 +40,59 @@ struct Outbox::Impl {
     std::uint64_t pending_bytes = 0;
   };
 
-  base::Loop& loop;
   base::FileLock lock;
-  std::unique_ptr<QueueFile> file;
+  std::unique_ptr<QueueFile> file;                        // the writer's
   std::map<std::string, std::function<void()>> watchers;  // the loop's
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
+  base::Repeats repeats;  // the writer's
 
-  std::mutex mutex;  // guards all below
-  std::condition_variable wake;
+  // Guarded by the writer's mutex.
   Batch batch;
-  bool filled = false;  // the batch has something
   std::map<std::string, Account> accounts;
   std::map<std::string, Lane> lanes;  // as the file was after the last transaction
-  std::vector<std::function<void(Status)>> flushes;
   std::vector<Read> reads;
   std::uint64_t failed_writes = 0;
-  Clock::time_point due{};
-  bool stopping = false;
-  std::optional<std::string> damage;  // the file is to be replaced, and why
-  std::thread writer;
-  std::unique_ptr<SqliteCheck> check;  // the writer's; last, so that it is gone before the file is
+  DurableWriter writer;
 
-  Impl(base::Loop& owner, base::FileLock held, std::unique_ptr<QueueFile> opened)
-      : loop(owner), lock(std::move(held)), file(std::move(opened)) {
-    lanes = file->lanes();
-    filled = true;  // the first transaction has things of its own to write
+  Impl(base::Loop& loop, base::FileLock held, std::unique_ptr<QueueFile> opened)
+      : lock(std::move(held)),
+        file(std::move(opened)),
+        lanes(file->lanes()),
+        writer(loop, {.what = "outbox",
+                      .write = [this] { return write(); },
+                      .replace = [this](const Status& why) { return file->replace(why); },
+                      .serve = [this] { serve(); }}) {
     for (const auto& [name, lane] : lanes) accounts[name];
   }
 
-  void run();
-  void write(Batch writing, std::vector<std::function<void(Status)>> waiting);
-  Status put(const Batch& writing);
-  void found_damage(const std::string& why);
-  void serve(std::vector<Read> asked);
+  Status write();
+  void serve();
+  Result<std::vector<Record>> read(const Read& asked);
   void keep(Batch failed);
   void trim(Work& work, Account& account);
-  void queued();
-  void tell(base::Loop::Task task);
   void tell_watchers(const Batch& written);
-
-  base::Repeats repeats;  // the writer's
 };
 
-void Outbox::Impl::run() {
-  std::unique_lock guard(mutex);
-  for (;;) {
-    const auto asked = [this] { return stopping || !flushes.empty() || !reads.empty(); };
-    if (!filled) wake.wait(guard, [&] { return asked() || filled; });
-    if (!asked()) wake.wait_until(guard, due, asked);
-    const bool last = stopping;
-    const bool write_now = last || !flushes.empty() || (filled && Clock::now() >= due);
-    Batch writing;
-    std::vector<std::function<void(Status)>> waiting;
-    if (write_now) {
-      writing.swap(batch);
-      filled = false;
-      waiting.swap(flushes);
-      for (auto& [name, account] : accounts) account.pending_rows = account.pending_bytes = 0;
-    }
-    auto reading = std::exchange(reads, {});
-    guard.unlock();
-    if (write_now) write(std::move(writing), std::move(waiting));
-    if (!last) serve(std::move(reading));
-    guard.lock();
-    if (last) return;
-  }
-}
-
-void Outbox::Impl::write(Batch writing, std::vector<std::function<void(Status)>> waiting) {
-  const Status status = put(writing);
+// Of {} too: the first transaction has things of its own to write.
+Status Outbox::Impl::write() {
+  Batch writing;
   {
-    const std::lock_guard guard(mutex);
+    const std::lock_guard guard(writer.mutex());
+    writing.swap(batch);
+    for (auto& [name, account] : accounts) account.pending_rows = account.pending_bytes = 0;
+  }
+  Status status = file->write(writing);
+  {
+    const std::lock_guard guard(writer.mutex());
     lanes = file->lanes();
     if (!status.ok()) ++failed_writes;
   }
   if (status.ok()) {
-    repeats.over("write", "the outbox is written again");
     tell_watchers(writing);
   } else {
-    repeats.warn(Clock::now(), "write", cat("the outbox is not written: ", status.text()));
     keep(std::move(writing));
   }
-  if (waiting.empty()) return;
-  const auto shared =
-      std::make_shared<const std::vector<std::function<void(Status)>>>(std::move(waiting));
-  tell([shared, status] {
-    for (const auto& done : *shared) done(status);
-  });
-}
-
-// A file that was found damaged is replaced first.
-Status Outbox::Impl::put(const Batch& writing) {
-  std::optional<std::string> why;
-  {
-    const std::lock_guard guard(mutex);
-    why = std::exchange(damage, std::nullopt);
-  }
-  if (why) {
-    check.reset();
-    if (Status moved = file->damaged(*why); !moved.ok()) {
-      const std::lock_guard guard(mutex);
-      damage = std::move(why);
-      return moved;
-    }
-  }
-  return file->write(writing);
-}
-
-void Outbox::Impl::found_damage(const std::string& why) {
-  const std::lock_guard guard(mutex);
-  damage = why;
-  filled = true;
-  due = {};
-  wake.notify_all();
+  return status;
 }
 
 void Outbox::Impl::tell_watchers(const Batch& written) {
@@ -165,7 +101,7 @@ void Outbox::Impl::tell_watchers(const Batch& written) {
     if (!work.append.empty()) names.push_back(name);
   }
   if (names.empty()) return;
-  tell([this, life = std::weak_ptr(alive), names = std::move(names)] {
+  (void)writer.tell([this, life = std::weak_ptr(alive), names = std::move(names)] {
     if (life.expired()) return;
     for (const std::string& name : names) {
       const auto found = watchers.find(name);
@@ -174,27 +110,33 @@ void Outbox::Impl::tell_watchers(const Batch& written) {
   });
 }
 
-void Outbox::Impl::serve(std::vector<Read> asked) {
-  for (Read& read : asked) {
-    auto records = file->read(read.consumer, read.after, read.max_bytes);
-    if (records.status().code() == Code::malformed) {
-      found_damage(records.status().text());
-      write({}, {});
-      records = file->read(read.consumer, read.after, read.max_bytes);
-    }
-    if (!records.ok()) {
-      repeats.warn(Clock::now(), "read", cat("the outbox is not read: ", records.status().text()));
-    } else {
-      repeats.over("read", "the outbox is read again");
-    }
-    const auto found = std::make_shared<Result<std::vector<Record>>>(std::move(records));
-    tell([done = std::move(read.done), found] { done(std::move(*found)); });
+void Outbox::Impl::serve() {
+  std::vector<Read> asked;
+  {
+    const std::lock_guard guard(writer.mutex());
+    asked.swap(reads);
   }
+  for (Read& each : asked) {
+    const auto found = std::make_shared<Result<std::vector<Record>>>(read(each));
+    (void)writer.tell([done = std::move(each.done), found] { done(std::move(*found)); });
+  }
+}
+
+Result<std::vector<Record>> Outbox::Impl::read(const Read& asked) {
+  auto records = file->read(asked.consumer, asked.after, asked.max_bytes);
+  if (records.ok()) {
+    repeats.over("read", "the outbox is read again");
+    return records;
+  }
+  const Status why = records.status();
+  repeats.warn(DurableWriter::Clock::now(), "read", cat("the outbox is not read: ", why.text()));
+  if (why.code() == Code::malformed) writer.damaged(why.text());
+  return Status(Code::unavailable, why.text());
 }
 
 // Puts what could not be written back before what came since.
 void Outbox::Impl::keep(Batch failed) {
-  const std::lock_guard guard(mutex);
+  const std::lock_guard guard(writer.mutex());
   for (auto& [name, older] : failed) {
     Work& work = batch[name];
     Account& account = accounts[name];
@@ -206,8 +148,6 @@ void Outbox::Impl::keep(Batch failed) {
     work.acknowledge = std::max(work.acknowledge, older.acknowledge);
     trim(work, account);
   }
-  filled = true;
-  due = Clock::now() + retry;
 }
 
 // With the mutex held: the oldest go into one gap before the rest, and the gap that stood there
@@ -235,21 +175,6 @@ void Outbox::Impl::trim(Work& work, Account& account) {
   ++account.pending_rows;
 }
 
-// With the mutex held.
-void Outbox::Impl::queued() {
-  if (std::exchange(filled, true)) return;
-  due = Clock::now() + window;
-  wake.notify_one();
-}
-
-void Outbox::Impl::tell(base::Loop::Task task) {
-  // A loop that is full now has room later, and somebody waits for this.
-  while (!loop.post(task)) {
-    std::unique_lock guard(mutex);
-    if (wake.wait_for(guard, std::chrono::milliseconds(10), [this] { return stopping; })) return;
-  }
-}
-
 Outbox::Outbox(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<Outbox>> Outbox::open(base::Loop& loop, Settings settings) {
@@ -258,26 +183,19 @@ Result<std::unique_ptr<Outbox>> Outbox::open(base::Loop& loop, Settings settings
   auto file = QueueFile::open(settings);
   if (!file) return file.status();
   auto impl = std::make_unique<Impl>(loop, std::move(*lock), std::move(*file));
-  impl->check =
-      std::make_unique<SqliteCheck>(settings.folder / "outbox.db", settings.check_after,
-                                    [raw = impl.get()](auto& why) { raw->found_damage(why); });
-  impl->writer = std::thread([raw = impl.get()] { raw->run(); });
+  impl->writer.check(settings.folder / "outbox.db", settings.check_after);
+  impl->writer.start(true);
   return std::unique_ptr<Outbox>(new Outbox(std::move(impl)));
 }
 
 Outbox::~Outbox() {
   impl_->alive.reset();
-  {
-    const std::lock_guard guard(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->wake.notify_all();
-  impl_->writer.join();
+  impl_->writer.stop();
 }
 
 void Outbox::append(const std::string& consumer, std::int64_t time_ms, std::string topic,
                     std::string payload) {
-  const std::lock_guard guard(impl_->mutex);
+  const std::lock_guard guard(impl_->writer.mutex());
   assert(impl_->lanes.contains(consumer));
   Impl::Account& account = impl_->accounts[consumer];
   Record record{.time_ms = time_ms, .topic = std::move(topic), .payload = std::move(payload)};
@@ -292,32 +210,27 @@ void Outbox::append(const std::string& consumer, std::int64_t time_ms, std::stri
   ++account.pending_rows;
   work.append.push_back(std::move(record));
   impl_->trim(work, account);
-  impl_->queued();
+  impl_->writer.put();
 }
 
 void Outbox::flush(std::function<void(Status)> done) {
-  {
-    const std::lock_guard guard(impl_->mutex);
-    impl_->flushes.push_back(std::move(done));
-  }
-  impl_->wake.notify_one();
+  const std::lock_guard guard(impl_->writer.mutex());
+  impl_->writer.flush(std::move(done));
 }
 
 void Outbox::read(const std::string& consumer, std::uint64_t after, std::size_t max_bytes,
                   std::function<void(Result<std::vector<Record>>)> done) {
-  {
-    const std::lock_guard guard(impl_->mutex);
-    assert(impl_->lanes.contains(consumer));
-    impl_->reads.push_back({consumer, after, max_bytes, std::move(done)});
-  }
-  impl_->wake.notify_one();
+  const std::lock_guard guard(impl_->writer.mutex());
+  assert(impl_->lanes.contains(consumer));
+  impl_->reads.push_back({consumer, after, max_bytes, std::move(done)});
+  impl_->writer.ask(false);
 }
 
 void Outbox::acknowledge(const std::string& consumer, std::uint64_t up_to) {
-  const std::lock_guard guard(impl_->mutex);
+  const std::lock_guard guard(impl_->writer.mutex());
   Work& work = impl_->batch[consumer];
   work.acknowledge = std::max(work.acknowledge, up_to);
-  impl_->queued();
+  impl_->writer.put();
 }
 
 void Outbox::watch(const std::string& consumer, std::function<void()> written) {
@@ -329,14 +242,14 @@ void Outbox::watch(const std::string& consumer, std::function<void()> written) {
 }
 
 std::vector<std::string> Outbox::consumers() const {
-  const std::lock_guard guard(impl_->mutex);
+  const std::lock_guard guard(impl_->writer.mutex());
   std::vector<std::string> names;
   for (const auto& [name, lane] : impl_->lanes) names.push_back(name);
   return names;
 }
 
 Outbox::Counters Outbox::counters(const std::string& consumer) const {
-  const std::lock_guard guard(impl_->mutex);
+  const std::lock_guard guard(impl_->writer.mutex());
   const Impl::Account& account = impl_->accounts[consumer];
   const Lane& lane = impl_->lanes.at(consumer);
   return {.appended = account.appended,

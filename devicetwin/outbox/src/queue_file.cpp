@@ -434,21 +434,13 @@ Status QueueFile::Impl::open_again() {
 }
 
 Status QueueFile::write(const Batch& batch) {
-  Status status;
-  for (bool second_try : {false, true}) {
-    if (!impl_->db) {  // a disk that took nothing, or a damaged file that was moved aside
-      if (Status opened = impl_->open_again(); !opened.ok()) return opened;
-    }
-    status = impl_->transact(batch);
-    if (second_try || status.code() != Code::malformed) break;
-    if (Status moved = impl_->replace(status); !moved.ok()) return moved;
+  if (!impl_->db) {  // a disk that took nothing, or a damaged file that was moved aside
+    if (Status opened = impl_->open_again(); !opened.ok()) return opened;
   }
-  return status;
+  return impl_->transact(batch);
 }
 
-Status QueueFile::damaged(const std::string& why) {
-  return impl_->replace(Status(Code::malformed, why));
-}
+Status QueueFile::replace(const Status& why) { return impl_->replace(why); }
 
 // ---- reading ----
 

@@ -41,12 +41,11 @@ class QueueFile {
   // The end of a process that was not killed: no gap tells of it at the next start.
   ~QueueFile();
 
-  // All of the batch or nothing. A file that turns out to be damaged is moved aside as in open(),
-  // and the batch is written to the new one. The first one after open(), if only of {}, makes what
-  // the file lacks, and tells of what was lost.
+  // All of the batch or nothing. The first one after open(), if only of {}, makes what the file
+  // lacks, and tells of what was lost. malformed: the file is damaged.
   base::Status write(const Batch& batch);
   // Moves the file aside; the next write() makes a new one. why: for the log.
-  base::Status damaged(const std::string& why);
+  base::Status replace(const base::Status& why);
   // unavailable: the file cannot be read now; malformed: it is damaged.
   base::Result<std::vector<Record>> read(const std::string& consumer, std::uint64_t after,
                                          std::size_t max_bytes);

@@ -1,17 +1,15 @@
 #include "devicetwin/store.hpp"
 
-#include <condition_variable>
 #include <iterator>
+#include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "base/file.hpp"
-#include "base/log.hpp"
 #include "base/text.hpp"
 #include "batch.hpp"
 #include "database.hpp"
-#include "devicetwin/sqlite_check.hpp"
+#include "devicetwin/durable_writer.hpp"
 
 namespace devicetwin {
 
@@ -19,191 +17,114 @@ using base::cat;
 using base::Code;
 using base::Result;
 using base::Status;
-using Clock = std::chrono::steady_clock;
 
-// The mailbox between the loop and the writer thread: what the loop queues must be coalesced by key
-// while the writer is at work, which a queue of tasks cannot do. Hence a mutex, held for moves
-// only.
+// The mailbox between the loop and the writer: what the loop queues is coalesced by key.
 struct Store::Impl {
-  struct Wait {
-    std::function<void(Status)> done;
-    Status lost;  // a write that belongs to this flush failed before the flush was called
-  };
-
   base::Loop& loop;
   base::FileLock lock;
-  std::unique_ptr<Database> database;
+  std::unique_ptr<Database> database;    // the writer's
+  Batch writing;                         // the writer's: in hand
+  std::shared_ptr<Status> writing_fate;  // of unflushed objects in it; nullptr: it has none
   Loaded loaded;
-
-  std::mutex mutex;
-  std::condition_variable wake;
-  Batch batch;              // guarded by mutex
-  std::vector<Wait> waits;  // guarded by mutex: flushes
-  bool unflushed = false;   // guarded by mutex: objects came since the last flush()
-  Status lost;              // guarded by mutex: unflushed objects that could not be written
-  Clock::time_point due{};  // guarded by mutex: the window's end
-  bool stopping = false;    // guarded by mutex
-  Status damage;            // guarded by mutex: the file is to be replaced, and why
-  std::optional<Result<Loaded>> told;  // guarded by mutex: the loop's answer to ask_truth()
-  Counters counters;                   // guarded by mutex
-  std::function<Loaded()> truth;       // the loop's
+  std::function<Loaded()> truth;  // the loop's
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
-  std::thread writer;
-  std::unique_ptr<SqliteCheck> check;  // the writer's; last, so that it is gone before the file is
+
+  // Guarded by the writer's mutex.
+  Batch batch;
+  bool unflushed = false;  // objects came since the last flush()
+  // What became of objects that were written before their flush was asked for. The flush has it.
+  std::shared_ptr<Status> fate = std::make_shared<Status>();
+  std::optional<Result<Loaded>> told;  // the loop's answer to ask_truth()
+  Counters counters;
+  DurableWriter writer;
 
   Impl(base::Loop& owner, base::FileLock held, std::unique_ptr<Database> opened)
-      : loop(owner), lock(std::move(held)), database(std::move(opened)) {}
+      : loop(owner),
+        lock(std::move(held)),
+        database(std::move(opened)),
+        writer(owner, {.what = "database",
+                       .write = [this] { return write(); },
+                       .replace = [this](const Status& why) { return replace(why); }}) {}
 
   template <class Queue>
   void queue(Queue into_batch) {
-    const std::lock_guard guard(mutex);
-    const bool first = batch.empty();
+    const std::lock_guard guard(writer.mutex());
     into_batch(batch);
-    if (!first) return;
-    due = Clock::now() + window;
-    wake.notify_one();
+    writer.put();
   }
-  void write();
-  Status put(const Batch& writing);
-  Status renew(const Status& why);
+  Status write();
+  Status replace(const Status& why);
   Result<Loaded> ask_truth();
-  void found_damage(const std::string& why);
-  bool tell(const base::Loop::Task& task);
-  void answer(std::vector<Wait> flushes, const Status& status);
-  void count(const Batch& written, const Status& status, double seconds);
-  void keep(Batch failed, bool had_unflushed, const Status& status);
+  void put_back(const Status& status);
 };
 
-void Store::Impl::write() {
-  base::Repeats repeats;
-  std::unique_lock guard(mutex);
-  for (;;) {
-    const auto asked = [this] { return stopping || !waits.empty(); };
-    wake.wait(guard, [&] { return asked() || !batch.empty() || !damage.ok(); });
-    if (!asked()) wake.wait_until(guard, due, asked);
-    const bool last = stopping;
-    const bool had_unflushed = unflushed;
-    Batch writing = std::exchange(batch, {});
-    auto flushes = std::exchange(waits, {});
-    guard.unlock();
-    const auto begun = Clock::now();
-    const Status status = put(writing);
-    const std::chrono::duration<double> took = Clock::now() - begun;
-    if (status.ok()) {
-      repeats.over("write", "the database is written again");
-    } else {
-      repeats.warn(Clock::now(), "write", cat("the database is not written: ", status.text()));
-    }
-    answer(std::move(flushes), status);
-    guard.lock();
-    if (!writing.empty()) count(writing, status, took.count());
-    if (!status.ok()) keep(std::move(writing), had_unflushed, status);
-    if (last) return;
-  }
-}
-
-// A damaged file is replaced first.
-Status Store::Impl::put(const Batch& writing) {
-  Status why;
+Status Store::Impl::write() {
   {
-    const std::lock_guard guard(mutex);
-    why = std::exchange(damage, Status());
-  }
-  for (bool second_try : {false, true}) {
-    if (why.ok()) {
-      Status status = writing.empty() ? Status() : database->write(writing);
-      if (status.code() != Code::malformed || second_try) return status;
-      why = std::move(status);
+    const std::lock_guard guard(writer.mutex());
+    if (writing.empty()) {
+      writing = std::exchange(batch, {});
+      writing_fate = unflushed ? fate : nullptr;
     }
-    if (Status status = renew(why); !status.ok()) {
-      const std::lock_guard guard(mutex);
-      damage = why;
-      return status;
-    }
-    why = Status();
   }
-  return Status(Code::internal, "not reached");
+  if (writing.empty()) return Status();
+  const auto begun = DurableWriter::Clock::now();
+  const Status status = database->write(writing);
+  const std::chrono::duration<double> took = DurableWriter::Clock::now() - begun;
+  {
+    const std::lock_guard guard(writer.mutex());
+    ++counters.transactions;
+    counters.last_seconds = took.count();
+    if (!status.ok()) ++counters.failed;
+    for (const auto& [device, twins] : writing.twins) {
+      if (status.ok()) counters.rows += twins.rows.size();
+    }
+  }
+  if (status.code() == Code::malformed) return status;  // comes again after replace()
+  if (!status.ok()) put_back(status);
+  writing = {};
+  return status;
 }
 
-// What the loop says now is older than what waits in the batch, and goes under it.
-Status Store::Impl::renew(const Status& why) {
+// Whoever flushed is told, and whoever has not yet, or did meanwhile, will be.
+void Store::Impl::put_back(const Status& status) {
+  const std::lock_guard guard(writer.mutex());
+  if (writing_fate) *writing_fate = status;
+  batch.put_under(std::exchange(writing, {}));
+}
+
+// What the loop says now is older than what waits to be written, and goes under it.
+Status Store::Impl::replace(const Status& why) {
   auto everything = ask_truth();
-  if (!everything) return everything.status();
-  check.reset();
-  Batch whole;
-  for (Object& object : everything->objects) {
-    whole.objects[{object.kind, object.id}] = std::move(object);
+  Status status = everything.status();
+  if (everything.ok()) {
+    Batch whole;
+    for (Object& object : everything->objects) {
+      whole.objects[{object.kind, object.id}] = std::move(object);
+    }
+    for (auto& [id, row] : everything->rows) whole.twins[id].rows.push_back(std::move(row));
+    for (auto& [id, state] : everything->states) whole.twins[id].state = std::move(state);
+    whole.notes = std::move(everything->notes);
+    whole.version = everything->version;
+    status = database->renew(whole, why);
   }
-  for (auto& [id, row] : everything->rows) whole.twins[id].rows.push_back(std::move(row));
-  for (auto& [id, state] : everything->states) whole.twins[id].state = std::move(state);
-  whole.notes = std::move(everything->notes);
-  whole.version = everything->version;
-  return database->renew(whole, why);
+  if (!status.ok()) put_back(status);
+  return status;
 }
 
 Result<Store::Loaded> Store::Impl::ask_truth() {
-  const Status closing(Code::unavailable, "the file is damaged, and replaced at the next start");
   const auto ask = [this, life = std::weak_ptr(alive)] {
     if (life.expired()) return;
     Result<Loaded> answer = Status(Code::unavailable, "the file is damaged");
     if (truth) answer = truth();
-    const std::lock_guard guard(mutex);
+    const std::lock_guard guard(writer.mutex());
     told = std::move(answer);
-    wake.notify_all();
+    writer.ask(false);
   };
-  if (!tell(ask)) return closing;
-  std::unique_lock guard(mutex);
-  wake.wait(guard, [this] { return stopping || told; });
-  if (!told) return closing;
-  Result<Loaded> answer = std::move(*told);
-  told.reset();
-  return answer;
-}
-
-void Store::Impl::found_damage(const std::string& why) {
-  const std::lock_guard guard(mutex);
-  damage = Status(Code::malformed, why);
-  due = Clock::now();
-  wake.notify_all();
-}
-
-// With the mutex held.
-void Store::Impl::count(const Batch& written, const Status& status, double seconds) {
-  ++counters.transactions;
-  counters.last_seconds = seconds;
-  if (!status.ok()) {
-    ++counters.failed;
-    return;
+  if (!writer.tell(ask) || !writer.wait([this] { return told.has_value(); })) {
+    return Status(Code::unavailable, "the file is damaged, and replaced at the next start");
   }
-  for (const auto& [device, twins] : written.twins) counters.rows += twins.rows.size();
-}
-
-// With the mutex held.
-void Store::Impl::keep(Batch failed, bool had_unflushed, const Status& status) {
-  if (had_unflushed) lost = status;
-  batch.put_under(std::move(failed));
-  due = Clock::now() + retry;
-}
-
-void Store::Impl::answer(std::vector<Wait> flushes, const Status& status) {
-  if (flushes.empty()) return;
-  const auto shared = std::make_shared<const std::vector<Wait>>(std::move(flushes));
-  const auto task = [shared, status] {
-    for (const Wait& wait : *shared) wait.done(wait.lost.ok() ? status : wait.lost);
-  };
-  (void)tell(task);  // at the end nobody waits
-}
-
-// false: this is the end.
-bool Store::Impl::tell(const base::Loop::Task& task) {
-  // A loop that is full now has room later, and somebody waits for this.
-  while (!loop.post(task)) {
-    std::unique_lock guard(mutex);
-    if (wake.wait_for(guard, std::chrono::milliseconds(10), [this] { return stopping; })) {
-      return false;
-    }
-  }
-  return true;
+  const std::lock_guard guard(writer.mutex());
+  return *std::exchange(told, std::nullopt);
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -216,22 +137,15 @@ Result<std::unique_ptr<Store>> Store::open(base::Loop& loop, Settings settings) 
   auto database = Database::open(settings, loaded);
   if (!database) return database.status();
   auto impl = std::make_unique<Impl>(loop, std::move(*lock), std::move(*database));
-  Impl* const raw = impl.get();
   impl->loaded = std::move(loaded);
-  impl->check = std::make_unique<SqliteCheck>(settings.file, settings.check_after,
-                                              [raw](auto& why) { raw->found_damage(why); });
-  impl->writer = std::thread([raw] { raw->write(); });
+  impl->writer.check(settings.file, settings.check_after);
+  impl->writer.start(false);
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
 Store::~Store() {
   impl_->alive.reset();
-  {
-    const std::lock_guard guard(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->wake.notify_all();
-  impl_->writer.join();
+  impl_->writer.stop();
 }
 
 Store::Loaded Store::load() { return std::exchange(impl_->loaded, {}); }
@@ -285,19 +199,19 @@ void Store::put_version(std::uint64_t version) {
 }
 
 Store::Counters Store::counters() const {
-  const std::lock_guard guard(impl_->mutex);
+  const std::lock_guard guard(impl_->writer.mutex());
   Counters now = impl_->counters;
   now.waiting = impl_->batch.twins.size();
   return now;
 }
 
 void Store::flush(std::function<void(Status)> done) {
-  {
-    const std::lock_guard guard(impl_->mutex);
-    impl_->waits.push_back({std::move(done), std::exchange(impl_->lost, Status())});
-    impl_->unflushed = false;
-  }
-  impl_->wake.notify_one();
+  const std::lock_guard guard(impl_->writer.mutex());
+  impl_->unflushed = false;
+  auto fate = std::exchange(impl_->fate, std::make_shared<Status>());
+  impl_->writer.flush([done = std::move(done), fate = std::move(fate)](const Status& status) {
+    done(fate->ok() ? status : *fate);
+  });
 }
 
 }  // namespace devicetwin

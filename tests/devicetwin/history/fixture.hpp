@@ -97,6 +97,12 @@ class HistoryTest : public ::testing::Test {
   bool counted(Condition condition) {
     return wait_until([&] { return condition(history_->counters()); });
   }
+  bool kept_aside() const {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      if (entry.path().filename().string().starts_with("history.db.damaged-")) return true;
+    }
+    return false;
+  }
   void set_clock(base::Time wall) { loop_.jump(wall - loop_.wall()); }
   std::int64_t now_ms() const { return base::to_ms(loop_.wall()); }
 

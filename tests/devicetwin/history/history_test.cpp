@@ -351,11 +351,7 @@ TEST_F(HistoryTest, ADamagedFileIsMovedAsideAndANewOneBegins) {
   start();
   report("2");
   EXPECT_EQ(values(), Values{"2"});
-  int aside = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-    aside += entry.path().filename().string().starts_with("history.db.damaged-") ? 1 : 0;
-  }
-  EXPECT_GE(aside, 1);
+  EXPECT_TRUE(kept_aside());
 }
 
 // The index by time is whole, and so is what is read and written; nobody looks at the other table.
@@ -376,8 +372,7 @@ TEST_F(HistoryTest, DamageThatOnlyALookFindsIsFoundBehindAndANewFileBegins) {
   }
   settings_.check_after = std::chrono::milliseconds(0);
   start();
-  EXPECT_TRUE(counted([](const auto& counters) { return counters.failures == 1; }));
-  EXPECT_EQ(values(), Values());
+  EXPECT_TRUE(wait_until([&] { return kept_aside() && values().empty(); }));
   report("2");
   EXPECT_EQ(values(), Values{"2"});
 }

@@ -302,6 +302,34 @@ TEST_F(StoreTest, FullDiskIsAnsweredAndLaterFlushesWorkAndNothingStoredIsLost) {
   EXPECT_EQ(loaded.rows.size(), 1u);
 }
 
+// Another process that holds the file is the same to the writer as a disk that takes nothing.
+TEST_F(StoreTest, FlushThatComesWhileItsObjectsAreBeingWrittenIsToldOfTheirFailure) {
+  auto store = open();
+  ASSERT_TRUE(flush(*store).ok());
+  test_support::Process locker({"python3", "-c",
+                                "import sqlite3, sys, time\n"
+                                "db = sqlite3.connect(sys.argv[1])\n"
+                                "db.execute('BEGIN IMMEDIATE')\n"
+                                "print('locked', flush=True)\n"
+                                "time.sleep(600)",
+                                file_.string()});
+  ASSERT_TRUE(locker.wait_for_output("locked"));
+  store->put_object(object_of("boiler", "{}"));
+  store->put_row(boiler, full_row());
+  ASSERT_TRUE(wait_until([&] { return store->counters().waiting == 0; })) << "it is in hand";
+  std::optional<Status> answer;
+  store->flush([&](Status status) { answer = status; });
+  ASSERT_TRUE(wait_until([&] { return store->counters().failed > 0; }));
+  locker.kill();
+  ASSERT_TRUE(wait_until([&] {
+    loop_.settle();
+    return answer.has_value();
+  }));
+  EXPECT_EQ(answer->code(), Code::unavailable);
+  store.reset();
+  EXPECT_TRUE(open()->load().objects.empty());
+}
+
 TEST_F(StoreTest, AFileOfSchemaVersion1IsTakenOverWithItsRows) {
   {
     auto store = open();
