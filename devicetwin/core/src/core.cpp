@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
+#include <span>
 
 #include "adoption.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "dmi/crd.hpp"
+#include "loading.hpp"
 #include "objects.hpp"
 #include "pacing.hpp"
 #include "rows.hpp"
@@ -45,6 +47,36 @@ void Core::set_max_value_bytes(std::size_t bytes) {
 
 void Core::add_outlet(Outlet& outlet) { impl_->state.telling.add(outlet); }
 
+namespace {
+
+void load_one(State& state, Object object, const ReadObject& read) {
+  if (!read.wrong.empty()) {
+    return base::log_error(
+        cat("stored object ", object.id.to_string(), " is left out: ", read.wrong));
+  }
+  if (object.kind == Kind::device_model) {
+    const ObjectId id = object.id;
+    state.models[id] = model_entry(std::move(object));
+    return;
+  }
+  DeviceEntry& entry = state.devices.try_emplace(object.id, state.names).first->second;
+  entry.created = read.created;
+  entry.pinned_mapper = read.pinned_mapper;
+  entry.status_version = state.versions.now();
+  entry.object = std::move(object);
+  // A crash between the object and its rows cannot be: they are one transaction. Following the
+  // spec again costs little and also heals rows of a database that was edited by hand.
+  if (read.device) {
+    (void)follow_spec(state, entry, *read.device, Origin::self);
+    const auto model = state.models.find(entry.model);
+    Pacing::follow(entry.paces, pace_rules(*read.device,
+                                           model == state.models.end() ? nullptr : &model->second));
+  }
+  follow_model(state, entry);
+}
+
+}  // namespace
+
 void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, TwinRow>> rows,
                 std::vector<std::pair<ObjectId, DeviceState>> states, std::uint64_t version) {
   State& state = impl_->state;
@@ -59,34 +91,18 @@ void Core::load(std::vector<Object> objects, std::vector<std::pair<ObjectId, Twi
   const auto entry_of = [&state](const ObjectId& id) -> DeviceEntry& {
     return state.devices.try_emplace(id, state.names).first->second;
   };
-  for (auto& [id, row] : rows) entry_of(id).rows.put(row);
+  DeviceEntry* entry = nullptr;
+  const ObjectId* of = nullptr;  // its rows come one after the other
+  for (const auto& [id, row] : rows) {
+    if (of == nullptr || *of != id) entry = &entry_of(id);
+    of = &id;
+    entry->rows.put(row);
+  }
   for (auto& [id, device_state] : states) entry_of(id).state = std::move(device_state);
-  for (Object& object : objects) {
-    const Json json = Json::parse(object.text.str(), nullptr, false);
-    if (!json.is_object() || !json.contains("metadata")) {
-      base::log_error(cat("stored object ", object.id.to_string(), " is left out: ",
-                          json.is_discarded() ? "it is not JSON" : "it has no metadata"));
-      continue;
-    }
-    if (object.kind == Kind::device_model) {
-      const ObjectId id = object.id;
-      state.models[id] = model_entry(std::move(object));
-      continue;
-    }
-    DeviceEntry& entry = entry_of(object.id);
-    entry.created = json["metadata"].value("creationTimestamp", "");
-    entry.pinned_mapper = pinned_mapper_of(json);
-    entry.status_version = state.versions.now();
-    entry.object = std::move(object);
-    // A crash between the object and its rows cannot be: they are one transaction. Following the
-    // spec again costs little and also heals rows of a database that was edited by hand.
-    if (const auto device = dmi::device_from_json(json)) {
-      (void)follow_spec(state, entry, *device, Origin::self);
-      const auto model = state.models.find(entry.model);
-      Pacing::follow(entry.paces,
-                     pace_rules(*device, model == state.models.end() ? nullptr : &model->second));
-    }
-    follow_model(state, entry);
+  for (std::size_t i = 0; i < objects.size(); i += read_together) {
+    const std::span some(objects.data() + i, std::min(read_together, objects.size() - i));
+    const std::vector<ReadObject> read = read_all(some);
+    for (std::size_t k = 0; k < some.size(); ++k) load_one(state, std::move(some[k]), read[k]);
   }
   std::erase_if(state.devices, [](const auto& entry) { return !entry.second.object.text; });
   state.versions.next();
