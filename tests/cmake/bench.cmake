@@ -7,6 +7,15 @@ foreach(name footprint desired lanes)
     add_dependencies(bench_${name} devicetwin modbus-mapper modbus-plant)
   endif()
 endforeach()
+# How soon it serves: files are filled by what writes them in the program.
+if(TARGET devicetwin AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/start.cpp)
+  add_executable(bench_start bench/start.cpp)
+  target_include_directories(bench_start PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+    ${PROJECT_SOURCE_DIR}/devicetwin/history/src)
+  target_link_libraries(bench_start PRIVATE project_options test_support dmi_wire devicetwin_outbox
+    devicetwin_history Threads::Threads)
+  add_dependencies(bench_start devicetwin)
+endif()
 # The edge core's figures: the real program, measured from outside.
 foreach(name dmi batch mqtt persist size replay)
   if(TARGET devicetwin AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/twin_${name}.cpp)
