@@ -50,6 +50,7 @@ struct Flags {
   std::uint64_t upload_quota = devicetwin::Outbox::default_quota_bytes;
   std::string history;
   std::uint64_t history_quota_mib = 256;
+  double flush_interval_s = 0.1;
   std::string log_level = "info";
 };
 
@@ -152,6 +153,12 @@ int parse(int argc, char** argv, Flags& flags) {
                  "MiB that all of it may take; the oldest go first")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  app.add_option("--flush-interval", flags.flush_interval_s,
+                 "seconds, 0.1 to 60, that reported values may wait for the disk: an SD card lives "
+                 "longer, a crash takes more of them (mappers report again). Desired values do not "
+                 "wait")
+      ->check(CLI::Range(0.1, 60.0))
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
@@ -248,6 +255,8 @@ int run(const Flags& flags) {
   devicetwin::Store::Loaded loaded = (*store)->load();
   devicetwin::Core core(loop, **store, flags.node);
   core.set_max_value_bytes(flags.max_value);
+  core.set_report_window(
+      std::chrono::milliseconds(static_cast<std::int64_t>(1000 * flags.flush_interval_s)));
   core.load(std::move(loaded.objects), std::move(loaded.rows), std::move(loaded.states),
             loaded.version);
   malloc_trim(0);  // what reading took and is not needed any more: a third of it at 100,000 twins

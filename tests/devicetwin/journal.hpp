@@ -47,7 +47,11 @@ class MemoryJournal final : public Journal, public Image {
     queue(false, [device, row](Image& disk) { disk.rows[{device, row.name}] = row; });
   }
   void put_state(const dmi::ObjectId& device, const DeviceState& state) override {
+    ++state_writes;
     queue(false, [device, state](Image& disk) { disk.states[device] = state; });
+  }
+  void keep_state(const dmi::ObjectId& device, const DeviceState& state) override {
+    queued_.push_back({false, [device, state](Image& disk) { disk.states[device] = state; }});
   }
   void delete_twins(const dmi::ObjectId& device) override {
     queue(false, [device](Image& disk) {
@@ -89,6 +93,7 @@ class MemoryJournal final : public Journal, public Image {
   bool held = false;  // flushes wait for let_go()
   int flushes = 0;
   int row_writes = 0;
+  int state_writes = 0;
 
  private:
   struct Write {

@@ -45,6 +45,11 @@ void Core::set_max_value_bytes(std::size_t bytes) {
   impl_->state.max_value_bytes = std::min(bytes, dmi::max_value_bytes);
 }
 
+void Core::set_report_window(base::Duration window) {
+  impl_->state.report_window =
+      std::clamp<base::Duration>(window, report_window, longest_report_window);
+}
+
 void Core::add_outlet(Outlet& outlet) { impl_->state.telling.add(outlet); }
 
 namespace {

@@ -15,7 +15,7 @@ void ReportWriter::touch(DeviceBody& device, RowTable::Row& row) {
   row.dirty = true;
   if (std::exchange(device.rows.dirty, true)) return;
   dirty_.push_back(device.object.id);
-  if (!writing_ && !timer_.running()) timer_.start(Core::report_window, [this] { write(); });
+  if (!writing_ && !timer_.running()) timer_.start(state_.report_window, [this] { write(); });
 }
 
 // Of a device on its way, the rows as they will be: its own transaction, which is queued before,
@@ -47,7 +47,8 @@ void ReportWriter::write() {
     if (life.expired()) return;
     writing_ = false;
     const base::Duration rest = std::clamp<base::Duration>(
-        2 * (state_.loop.now() - began), Core::report_window, Core::most_report_window);
+        2 * (state_.loop.now() - began), state_.report_window,
+        std::max<base::Duration>(state_.report_window, Core::most_report_window));
     if (!dirty_.empty()) timer_.start(rest, [this] { write(); });
   });
 }

@@ -64,6 +64,7 @@ struct State {
   std::map<dmi::ObjectId, DeviceEntry> devices;
   std::map<dmi::ObjectId, ModelEntry> models;
   std::size_t max_value_bytes = dmi::max_value_bytes;
+  base::Duration report_window = Core::report_window;
   // A flush or a timer may come back after the core is gone.
   std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
 

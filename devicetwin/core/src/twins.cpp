@@ -371,7 +371,8 @@ Status TwinVerbs::update_state(const ObjectId& device, std::string state, Origin
   }
   DeviceEntry& entry = *found;
   const bool lives = word == "online" || word == "ok";
-  bool changed = entry.state.state != state;
+  const bool another = entry.state.state != state;
+  bool changed = another;
   if (lives) {
     const std::int64_t now = state_.now_ms();
     changed =
@@ -383,7 +384,15 @@ Status TwinVerbs::update_state(const ObjectId& device, std::string state, Origin
   if (!changed) return Status();
   const Line* line = turns_.device_on_its_way(device);
   // Of a device that is being removed, and perhaps made again, nothing is left on disk.
-  if (line == nullptr || !line->renewed) state_.journal.put_state(device, entry.state);
+  if (line == nullptr || !line->renewed) {
+    // That it is still online is no reason to write: a plant at rest would cost its card thousands
+    // of fsyncs a day.
+    if (another) {
+      state_.journal.put_state(device, entry.state);
+    } else {
+      state_.journal.keep_state(device, entry.state);
+    }
+  }
   adoption_.tell_status(entry, {}, origin, true);
   return Status();
 }

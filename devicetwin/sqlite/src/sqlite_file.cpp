@@ -62,6 +62,7 @@ SQLite::Database open_sqlite(const fs::path& file, const SqliteOptions& options)
     db.exec("PRAGMA journal_mode=WAL");
     db.exec(options.survives_power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
     db.exec("PRAGMA cache_size=-1024");            // KiB
+    db.exec("PRAGMA secure_delete=FAST");          // Debian's default writes zeros over what goes
     db.exec("PRAGMA journal_size_limit=4194304");  // gives a grown WAL back to the disk
     if (options.max_bytes > 0) {
       db.exec(cat("PRAGMA max_page_count=", options.max_bytes / sqlite_page_bytes));

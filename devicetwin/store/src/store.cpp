@@ -185,6 +185,11 @@ void Store::put_state(const dmi::ObjectId& device, const DeviceState& state) {
   impl_->queue([&](Batch& batch) { batch.twins[device].state = state; });
 }
 
+void Store::keep_state(const dmi::ObjectId& device, const DeviceState& state) {
+  const std::lock_guard guard(impl_->writer.mutex());
+  impl_->batch.twins[device].state = state;
+}
+
 void Store::delete_twins(const dmi::ObjectId& device) {
   impl_->queue(
       [&](Batch& batch) { batch.twins[device] = {.wipe = true, .rows = {}, .state = {}}; });

@@ -42,6 +42,38 @@ TEST_F(CoreTest, ReportIsToldOnceAndRepeatsOnlyMoveTheTime) {
   EXPECT_EQ(row("temperature").actual.version.edge, 1);
 }
 
+TEST_F(CoreTest, ReportsWaitForTheDiskAsLongAsTheyWereToldTo) {
+  core_.set_report_window(std::chrono::seconds(60));
+  make_boiler();
+  const int writes = journal_.row_writes;
+  ASSERT_TRUE(update_twin(actual("temperature", "20.5", "float"), Origin::mapper).ok());
+  EXPECT_EQ(heard_.changes.size(), 1u) << "told at once";
+  loop_.advance(std::chrono::seconds(59));
+  EXPECT_EQ(journal_.row_writes, writes);
+  ASSERT_TRUE(update_twin(expected("setpoint", "55.5")).ok()) << "what is desired does not wait";
+  loop_.advance(std::chrono::seconds(1));
+  EXPECT_EQ(journal_.row_writes, writes + 2);
+}
+
+TEST_F(CoreTest, ADeviceThatStaysOnlineIsToldAndNotWritten) {
+  make_boiler();
+  const auto online = [&] {
+    core_.update_state(boiler_, "online", Origin::mapper, [](Status) {});
+    loop_.settle();
+  };
+  online();
+  EXPECT_EQ(journal_.state_writes, 1);
+  const int flushes = journal_.flushes;
+  for (int i = 0; i < 10; ++i) {
+    loop_.advance(std::chrono::minutes(2));
+    heard_.changes.clear();
+    online();
+    EXPECT_EQ(heard_.changes.size(), 1u);
+  }
+  EXPECT_EQ(journal_.state_writes, 1);
+  EXPECT_EQ(journal_.flushes, flushes);
+}
+
 TEST_F(CoreTest, ExpectedOfAPropertyInTheSpecBecomesTheDevicesDesired) {
   make_boiler();
   TwinUpdate wish = expected("setpoint", "55.5");

@@ -157,6 +157,19 @@ TEST_F(StoreTest, RowsReachTheDiskWithinTheWindowWithoutAFlush) {
   }));
 }
 
+TEST_F(StoreTest, StateThatIsKeptCostsNoWriteAndGoesWithTheNext) {
+  auto store = open();
+  store->keep_state(boiler, {"online", "2026-01-01T00:00:00Z", ""});
+  const auto transactions = store->counters().transactions;
+  store->put_row({"default", "other"}, full_row());
+  ASSERT_TRUE(flush(*store).ok());
+  EXPECT_EQ(store->counters().transactions, transactions + 1);
+  EXPECT_EQ(transactions, 0u);
+  store->keep_state(boiler, {"online", "2026-01-01T00:01:00Z", ""});
+  store.reset();
+  EXPECT_EQ(open()->load().states.at(0).second.last_online, "2026-01-01T00:01:00Z");
+}
+
 TEST_F(StoreTest, SecondProcessOnTheFolderIsTurnedAwayWithThePidOfTheFirst) {
   auto store = open();
   const auto second = Store::open(loop_, {file_});

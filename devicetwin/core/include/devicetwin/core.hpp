@@ -110,6 +110,11 @@ class Journal {
     for (const TwinRow& row : rows) put_row(device, row);
   }
   virtual void put_state(const dmi::ObjectId& device, const DeviceState& state) = 0;
+  // As put_state, but nothing is written for its sake: it goes with what is written next, or at the
+  // end in order.
+  virtual void keep_state(const dmi::ObjectId& device, const DeviceState& state) {
+    put_state(device, state);
+  }
   virtual void delete_twins(const dmi::ObjectId& device) = 0;  // its rows and its state
   // A small text of an outlet's own, by key; "" removes it. Store::Loaded has them back.
   virtual void put_note(const std::string& key, const std::string& text) { (void)key, (void)text; }
@@ -160,6 +165,11 @@ class Core {
   // Values, desired and reported, of more bytes than this are refused (invalid); to begin with, and
   // at most, dmi::max_value_bytes. What is stored stays.
   void set_max_value_bytes(std::size_t bytes);
+
+  // Reported values are handed to the journal this long after they came; to begin with,
+  // report_window, at most longest_report_window. What is desired waits for nothing.
+  void set_report_window(base::Duration window);
+  static constexpr auto longest_report_window = std::chrono::seconds(60);
 
   // Start: what the store had. Call before anything else; tells no outlet.
   void load(std::vector<Object> objects, std::vector<std::pair<dmi::ObjectId, TwinRow>> rows,

@@ -82,6 +82,7 @@ class Store final : public Journal {
   void put_row(const dmi::ObjectId& device, const TwinRow& row) override;
   void put_rows(const dmi::ObjectId& device, std::vector<TwinRow> rows) override;
   void put_state(const dmi::ObjectId& device, const DeviceState& state) override;
+  void keep_state(const dmi::ObjectId& device, const DeviceState& state) override;
   void delete_twins(const dmi::ObjectId& device) override;
   void put_note(const std::string& key, const std::string& text) override;
   void put_version(std::uint64_t version) override;
