@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "dmi/crd.hpp"
+#include "dmi/idle_keys.hpp"
 #include "known_keys.hpp"
 #include "lint_place.hpp"
 #include "refine.hpp"
@@ -66,7 +67,7 @@ class Linter {
   LintResult result() {
     std::sort(lines_.begin(), lines_.end());
     lines_.erase(std::unique(lines_.begin(), lines_.end()), lines_.end());
-    LintResult result{{}, 0, checked_, others_};
+    LintResult result{{}, std::move(notes_), 0, checked_, others_};
     std::set<std::size_t> wrong;
     for (const Line& line : lines_) {
       wrong.insert(line.file);
@@ -150,6 +151,10 @@ class Linter {
     if (version != json.end() && *version != dmi::api_version) {
       add(entry, "apiVersion", cat(dmi::to_text(*version), " is not ", dmi::api_version));
     }
+    for (const dmi::IdleKey& key : dmi::idle_keys(entry.object)) {
+      notes_.push_back(cat(entry.where(key.path), ": ", entry.object.id.to_string(), ": ", key.path,
+                           ": ", key.what));
+    }
     entries.push_back(std::move(entry));
   }
 
@@ -222,6 +227,7 @@ class Linter {
   const Protocol& protocol_;
   std::vector<std::string> files_;
   std::vector<Line> lines_;
+  std::vector<std::string> notes_;
   Entries<dmi::DeviceModel> models_;
   Entries<dmi::Device> devices_;
   std::map<dmi::ObjectId, const LintEntry<dmi::DeviceModel>*> model_of_;

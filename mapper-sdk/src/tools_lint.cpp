@@ -24,6 +24,7 @@ the model forbids, and whatever the protocol has to say of settings and visitors
 protocols are looked at as far as the protocol does not matter.
 
 Every mistake is a line FILE:LINE:COLUMN: OBJECT: PATH: WHAT on stdout; the last line counts them.
+Keys that are right and do nothing here are told the same way, after the word "note"; they are no mistake.
 
 Exit status: 0 no mistake; 1 mistakes; 2 wrong flags.)";
 
@@ -48,6 +49,7 @@ int lint_verb(int argc, char** argv, const Protocol& protocol) {
     if (seen.insert(file).second) files.push_back(file);
   }
   const LintResult result = lint(files, protocol);
+  for (const std::string& note : result.notes) std::printf("note: %s\n", note.c_str());
   for (const std::string& mistake : result.mistakes) std::printf("%s\n", mistake.c_str());
   if (!result.mistakes.empty()) {
     std::printf("%s in %s\n", counted(result.mistakes.size(), "mistake").c_str(),

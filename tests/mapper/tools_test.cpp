@@ -215,6 +215,30 @@ TEST_F(Tools, LintOfGoodFilesIsSilentButForACount) {
   EXPECT_EQ(out, "no mistake in 1 file: 1 device of protocol fake\n");
 }
 
+TEST_F(Tools, LintNotesKeysThatDoNothing) {
+  EXPECT_EQ(lint(R"(kind: DeviceModel
+metadata: {name: m}
+spec:
+  protocol: fake
+  properties: [{name: a, type: INT, accessMode: ReadWrite}]
+---
+kind: Device
+metadata: {name: dev}
+spec:
+  deviceModelRef: {name: m}
+  protocol: {protocolName: fake}
+  properties:
+  - name: a
+    pushMethod: {http: {hostName: example.org}}
+    visitors: {protocolName: fake, configData: {}}
+)"),
+            0)
+      << out;
+  EXPECT_THAT(out, HasSubstr("note: "));
+  EXPECT_THAT(out, HasSubstr("bad.yaml:14:"));
+  EXPECT_THAT(out, HasSubstr("default/dev: spec.properties[0].pushMethod.http: does nothing here"));
+}
+
 TEST_F(Tools, LintTellsEveryMistakeWithItsPlace) {
   EXPECT_EQ(lint(R"(apiVersion: devices.kubeedge.io/v1beta1
 kind: DeviceModel

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "dmi/idle_keys.hpp"
 
 namespace devicetwin {
 
@@ -123,6 +124,8 @@ std::optional<Change::Row> follow_property(State& state, DeviceBody& body,
 Followed follow_spec(State& state, DeviceBody& body, const dmi::Device& device, Origin origin) {
   body.protocol = device.protocol.protocol;
   body.model = {device.id.space, device.model};
+  std::vector<std::string> ignored;
+  for (const dmi::IdleKey& key : dmi::idle_keys(device)) ignored.push_back(key.text());
   std::vector<std::string_view> was;
   std::vector<std::pair<std::string_view, std::uint16_t>> places;
   for (RowTable::Row& row : body.rows.rows) {
@@ -131,6 +134,7 @@ Followed follow_spec(State& state, DeviceBody& body, const dmi::Device& device, 
     row.position = RowTable::Row::not_in_spec;
   }
   Followed followed;
+  followed.moved = std::exchange(body.ignored, std::move(ignored)) != body.ignored;
   body.rows.add(device.properties);
   for (std::uint16_t i = 0; i < device.properties.size(); ++i) {
     const auto& property = device.properties[i];

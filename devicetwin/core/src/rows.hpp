@@ -19,7 +19,8 @@ std::string actor(Origin origin, std::string_view name);
 
 struct Followed {
   std::vector<Change::Row> rows = {};  // that changed
-  bool moved = false;  // a row that is known has another place in the spec, or has one now
+  // A row that is known has another place in the spec, or has one now; or other keys are ignored.
+  bool moved = false;
 };
 
 // Makes a device's model, protocol and rows — their types, places and desired sides — follow its

@@ -15,6 +15,7 @@ DeviceBody DeviceBody::copy() const {
   other.protocol = protocol;
   other.pinned_mapper = pinned_mapper;
   other.model = model;
+  other.ignored = ignored;
   other.rows = rows.copy();
   return other;
 }

@@ -31,6 +31,7 @@ struct DeviceBody {
   std::string protocol;
   std::string pinned_mapper;  // "": any
   dmi::ObjectId model;
+  std::vector<std::string> ignored;  // keys of the spec that do nothing, and why
   RowTable rows;
 };
 

@@ -95,6 +95,7 @@ Json status_json(const DeviceEntry& entry) {
   if (!entry.state.state.empty()) status["state"] = entry.state.state;
   if (!entry.state.last_online.empty()) status["lastOnlineTime"] = entry.state.last_online;
   if (!entry.state.waiting.empty()) status["extensions"]["reason"] = entry.state.waiting;
+  if (!entry.ignored.empty()) status["extensions"]["ignored"] = entry.ignored;
   if (!outcomes.empty()) status["extensions"]["properties"] = std::move(outcomes);
   return {{"apiVersion", dmi::api_version},
           {"kind", "DeviceStatus"},

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "dmi/crd.hpp"
+#include "dmi/idle_keys.hpp"
 #include "schema.hpp"
 
 namespace devicetwin::kube {
@@ -97,6 +99,15 @@ std::optional<Failure> check_id(const Place& place, Json& metadata) {
   return std::nullopt;
 }
 
+std::vector<dmi::IdleKey> idle_keys_of(Kind kind, const Json& object) {
+  if (kind == Kind::device_model) {
+    const auto model = dmi::model_from_json(object);
+    return model ? dmi::idle_keys(*model) : std::vector<dmi::IdleKey>();
+  }
+  const auto device = dmi::device_from_json(object);
+  return device ? dmi::idle_keys(*device) : std::vector<dmi::IdleKey>();
+}
+
 }  // namespace
 
 std::optional<Failure> read_options(const base::http::Request& request, WriteOptions& options) {
@@ -150,7 +161,13 @@ std::optional<Failure> admit(const Place& place, const WriteOptions& options,
     return strict_failure(resource, complaints);
   }
   if (!findings.errors.empty()) return invalid(resource, name, findings.errors);
-  if (options.validation == WriteOptions::Validation::warn) warnings = std::move(complaints);
+  if (options.validation == WriteOptions::Validation::warn) {
+    warnings = std::move(complaints);
+    for (const dmi::IdleKey& key : idle_keys_of(resource.kind, object)) {
+      base::log_info(cat(resource.name, ' ', place.space, '/', name, ": ", key.text()));
+      warnings.push_back(key.text());
+    }
+  }
   if (!version_of(object)) {
     return invalid(resource, name,
                    {cat("metadata.resourceVersion: Invalid value: \"",

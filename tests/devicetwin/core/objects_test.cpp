@@ -126,6 +126,20 @@ TEST_F(CoreTest, OutletsHearVerbsOfOneObjectInOrder) {
   EXPECT_EQ(heard_.changes.size(), 5u);
 }
 
+TEST_F(CoreTest, KeysThatDoNothingAreToldInTheStatus) {
+  make_boiler();
+  EXPECT_FALSE((*core_.status_object(boiler_))["status"]["extensions"].contains("ignored"));
+  Json device = device_json();
+  device["spec"]["properties"][0]["pushMethod"]["http"] = {{"hostName", "h"}};
+  heard_.changes.clear();
+  ASSERT_TRUE(update(device).ok());
+  const Json status = (*core_.status_object(boiler_))["status"];
+  ASSERT_EQ(status["extensions"]["ignored"].size(), 1u);
+  EXPECT_TRUE(status["extensions"]["ignored"][0].get<std::string>().starts_with(
+      "spec.properties[0].pushMethod.http does nothing here: "));
+  EXPECT_EQ(heard_.of(Kind::device_status).size(), 1u);  // who watches the status hears of it
+}
+
 TEST_F(CoreTest, DeviceWithoutItsModelWaitsAndItsStatusSaysForWhat) {
   ASSERT_TRUE(create(Kind::device, device_json()).ok());
   EXPECT_EQ(core_.state(boiler_)->waiting, "waiting for devicemodel default/boiler");

@@ -224,6 +224,18 @@ TEST_F(AdmissionTest, WarnAcceptsAndSaysWhatWasPruned) {
       ElementsAre(testing::Pair("Warning", "299 - \"unknown field \\\"spec.bo??X: \\\"gus\\\"\"")));
 }
 
+TEST_F(AdmissionTest, WarnNamesKeysThatDoNothing) {
+  const Json device = device_with(
+      R"({"properties":[{"name":"a","pushMethod":{"http":{"hostName":"h"}}}],"stateReport":{}})");
+  EXPECT_FALSE(admitted(device));
+  EXPECT_THAT(warnings_,
+              ElementsAre(testing::StartsWith("spec.properties[0].pushMethod.http does nothing"),
+                          testing::StartsWith("spec.stateReport does nothing")));
+  warnings_.clear();
+  EXPECT_FALSE(admitted(device, {WriteOptions::Validation::ignore, false}));
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
 TEST_F(AdmissionTest, IgnoreSaysNothing) {
   EXPECT_FALSE(admitted(device_with(R"({"bogus":1})"), {WriteOptions::Validation::ignore, false}));
   EXPECT_THAT(warnings_, IsEmpty());
