@@ -399,13 +399,13 @@ TEST_F(OutboxFaultTest, ReadOnlyFileIsRefusedWithItsName) {
     auto outbox = open();
     outbox->append("mqtt", 1, "t", "p");
   }
-  using std::filesystem::perms;
-  std::filesystem::permissions(folder_.path(), perms::all);
-  std::filesystem::permissions(folder_ / "outbox.lock", perms::all);
-  std::filesystem::permissions(file_, perms::owner_read | perms::others_read);
+  std::filesystem::permissions(file_, std::filesystem::perms::owner_read);
   const pid_t pid = ::fork();
   if (pid == 0) {
     constexpr uid_t nobody = 65534;  // root may write whatever the mode says
+    for (const auto& path : {folder_.path(), folder_ / "outbox.lock", file_}) {
+      if (::getuid() == 0 && ::chown(path.c_str(), nobody, nobody) != 0) ::_exit(2);
+    }
     if (::getuid() == 0 && ::setuid(nobody) != 0) ::_exit(3);
     const auto outbox = Outbox::open(loop_, {.folder = folder_.path(), .quotas = {{"mqtt", 1000}}});
     const std::string text = outbox.status().text();
