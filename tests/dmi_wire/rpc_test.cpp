@@ -16,8 +16,8 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
-#include "support/process.hpp"
 #include "dmi/wire/dmi.hpp"
+#include "support/process.hpp"
 
 namespace dmi::wire {
 namespace {
