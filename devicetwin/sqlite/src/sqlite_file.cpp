@@ -36,13 +36,18 @@ std::string escaped(const std::string& path) {
   return out;
 }
 
-}  // namespace
-
-SQLite::Database open_sqlite(const fs::path& file, const SqliteOptions& options) {
+// Throws where the file or what belongs to it is a stranger's.
+void ask_trust(const fs::path& file) {
   for (const char* part : {"", "-wal", "-shm"}) {
     const Status trust = base::trusted(file.string() + part, base::Trust::file);
     if (trust.code() == Code::refused) throw SQLite::Exception(trust.text(), SQLITE_PERM);
   }
+}
+
+}  // namespace
+
+SQLite::Database open_sqlite(const fs::path& file, const SqliteOptions& options) {
+  ask_trust(file);
   std::error_code error;
   const bool fresh = !fs::exists(file, error);
   // To SQLite a file of no bytes is a fresh one, and what it held would be gone without a word.
@@ -76,6 +81,7 @@ SQLite::Database open_sqlite(const fs::path& file, const SqliteOptions& options)
 }
 
 SQLite::Database open_sqlite_as_it_is(const fs::path& file) {
+  ask_trust(file);
   std::error_code error;
   const fs::path log = file.string() + "-wal";
   if (fs::exists(log, error) && fs::file_size(log, error) > 0) {

@@ -20,7 +20,6 @@ using base::Status;
 
 // The mailbox between the loop and the writer: what the loop queues is coalesced by key.
 struct Store::Impl {
-  base::Loop& loop;
   base::FileLock lock;
   std::unique_ptr<Database> database;    // the writer's
   Batch writing;                         // the writer's: in hand
@@ -39,8 +38,7 @@ struct Store::Impl {
   DurableWriter writer;
 
   Impl(base::Loop& owner, base::FileLock held, std::unique_ptr<Database> opened)
-      : loop(owner),
-        lock(std::move(held)),
+      : lock(std::move(held)),
         database(std::move(opened)),
         writer(owner, {.what = "database",
                        .write = [this] { return write(); },
