@@ -24,7 +24,7 @@ using test_support::TempFolder;
 // A tmpfs of its own, seen by this thread and the processes it starts.
 class Disk {
  public:
-  static constexpr const char* size = "size=24m";
+  static constexpr const char* size = "size=24m,mode=0755";  // of everybody's, it is not trusted
 
   // The reason why there is none; "": mounted.
   std::string mount() {
