@@ -32,12 +32,13 @@ TEST(IdleKeys, EachIsNamedOnceWithItsPlaceAndHowManyThereAre) {
     "stateReport": {"reportCycle": 5}})");
   EXPECT_THAT(
       texts(idle_keys(device)),
-      ElementsAre(StartsWith("spec.properties[1].reportCycle and 1 more of these do nothing here: "),
-                  StartsWith("spec.properties[1].pushMethod.http does nothing here: "),
-                  StartsWith("spec.properties[2].pushMethod.mqtt does nothing here: "),
-                  StartsWith("spec.properties[2].pushMethod.dbMethod does nothing here: "),
-                  StartsWith("spec.methods does nothing here: "),
-                  StartsWith("spec.stateReport does nothing here: ")));
+      ElementsAre(
+          StartsWith("spec.properties[1].reportCycle and 1 more of these do nothing here: "),
+          StartsWith("spec.properties[1].pushMethod.http does nothing here: "),
+          StartsWith("spec.properties[2].pushMethod.mqtt does nothing here: "),
+          StartsWith("spec.properties[2].pushMethod.dbMethod does nothing here: "),
+          StartsWith("spec.methods does nothing here: "),
+          StartsWith("spec.stateReport does nothing here: ")));
 }
 
 TEST(IdleKeys, OnesThatSayNothingAreNone) {

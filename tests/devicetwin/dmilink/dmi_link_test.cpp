@@ -139,7 +139,8 @@ TEST_F(DmiLinkTest, SubjectsThatFailForEverStarveNobody) {
       });
     };
     ASSERT_TRUE(all("register ", "=1")) << "seed " << seed;
-    EXPECT_LE(mapper.asked() - begin, 4u * devices) << "seed " << seed;
+    // Those of earlier seeds go on failing beside them.
+    EXPECT_LE(mapper.asked() - begin, (4u + 2 * seed) * devices) << "seed " << seed;
     const auto removing = mapper.asked();
     for (int i = 0; i < devices; ++i) remove(Kind::device, {"default", cat("s", seed, "-d", i)});
     ASSERT_TRUE(all("remove ", "")) << "seed " << seed;
