@@ -161,8 +161,8 @@ std::optional<Failure> admit(const Place& place, const WriteOptions& options,
     return strict_failure(resource, complaints);
   }
   if (!findings.errors.empty()) return invalid(resource, name, findings.errors);
-  if (options.validation == WriteOptions::Validation::warn) {
-    warnings = std::move(complaints);
+  if (options.validation == WriteOptions::Validation::warn) warnings = std::move(complaints);
+  if (options.validation != WriteOptions::Validation::ignore) {
     for (const dmi::IdleKey& key : idle_keys_of(resource.kind, object)) {
       base::log_info(cat(resource.name, ' ', place.space, '/', name, ": ", key.text()));
       warnings.push_back(key.text());

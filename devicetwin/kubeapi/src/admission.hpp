@@ -27,7 +27,8 @@ std::string media_type(const base::http::Request& request);
 // Checks that object is one of place's kind, in its namespace and (where it has one) of its name,
 // fits the schema and the limits; fills apiVersion-independent defaults (namespace, a generated
 // name) and prunes what the schema does not know. With Validation::warn, what was unknown or stood
-// twice goes to warnings; with strict it is the failure.
+// twice goes to warnings; with strict it is the failure. Keys that do nothing (dmi::idle_keys) go
+// to warnings with both.
 std::optional<Failure> admit(const Place& place, const WriteOptions& options,
                              const std::vector<std::string>& duplicates, dmi::Json& object,
                              std::vector<std::string>& warnings);

@@ -227,11 +227,13 @@ TEST_F(AdmissionTest, WarnAcceptsAndSaysWhatWasPruned) {
 TEST_F(AdmissionTest, WarnNamesKeysThatDoNothing) {
   const Json device = device_with(
       R"({"properties":[{"name":"a","pushMethod":{"http":{"hostName":"h"}}}],"stateReport":{}})");
-  EXPECT_FALSE(admitted(device));
-  EXPECT_THAT(warnings_,
-              ElementsAre(testing::StartsWith("spec.properties[0].pushMethod.http does nothing"),
-                          testing::StartsWith("spec.stateReport does nothing")));
-  warnings_.clear();
+  for (const auto validation : {WriteOptions::Validation::warn, WriteOptions::Validation::strict}) {
+    EXPECT_FALSE(admitted(device, {validation, false}));
+    EXPECT_THAT(warnings_,
+                ElementsAre(testing::StartsWith("spec.properties[0].pushMethod.http does nothing"),
+                            testing::StartsWith("spec.stateReport does nothing")));
+    warnings_.clear();
+  }
   EXPECT_FALSE(admitted(device, {WriteOptions::Validation::ignore, false}));
   EXPECT_THAT(warnings_, IsEmpty());
 }
