@@ -14,13 +14,13 @@
 
 namespace {
 
-// What was flushed since a test looked, and what cannot be.
+// What this thread flushed since its test looked, and what it cannot: other tests have threads.
 std::vector<std::string>& flushed() {
-  static std::vector<std::string> names;
+  thread_local std::vector<std::string> names;
   return names;
 }
 std::string& unflushable() {
-  static std::string name;
+  thread_local std::string name;
   return name;
 }
 
