@@ -72,6 +72,7 @@ struct History::Impl {
   std::uint64_t removed_by_files = 0;
 
   // The writer's.
+  std::vector<Wait> queries;  // of this turn
   std::unique_ptr<HistoryFile> file;
   std::optional<std::set<dmi::ObjectId>> devices;  // at the start, until the file was opened
   std::uint64_t removed_before = 0;                // by files that were open before
@@ -91,7 +92,8 @@ struct History::Impl {
         writer(loop, {.what = "history",
                       .write = [this] { return write(); },
                       .replace = [this](const Status& why) { return replace(why); },
-                      .serve = [this] { serve(); }}) {}
+                      .serve = [this] { serve(); },
+                      .begin = [this] { queries = std::exchange(waits, {}); }}) {}
 
   void push(NewSample sample);
   void drop_oldest();
@@ -243,17 +245,15 @@ Status History::Impl::replace(const Status& why) {
 }
 
 void History::Impl::serve() {
-  std::vector<Wait> queries;
   std::optional<Period> over;
   {
     const std::lock_guard guard(writer.mutex());
     ++counters.turns;
-    queries.swap(waits);
     over = std::exchange(period, std::nullopt);
   }
   prune(over);
   count_on();
-  answer(std::move(queries));
+  answer(std::exchange(queries, {}));
   const std::lock_guard guard(writer.mutex());
   count();
   if (more_to_prune) writer.ask(false);

@@ -79,6 +79,7 @@ void DurableWriter::run() {
     asked_ = asked_written_ = false;
     if (write) filled_ = false;
     auto flushes = std::exchange(flushes_, {});
+    if (work_.begin) work_.begin();
     guard.unlock();
     next_turn_.reset();
     if (write) write_now(std::move(flushes));

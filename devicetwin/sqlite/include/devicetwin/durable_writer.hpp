@@ -44,6 +44,9 @@ class DurableWriter {
     std::function<base::Status(const base::Status& why)> replace;
     // In every turn but the last, after what is to be written: what else waits.
     std::function<void()> serve = {};
+    // With the mutex held, as a turn begins: sets aside what serve() will serve. What is asked for
+    // later waits for the next turn, because this one does not write what was put meanwhile.
+    std::function<void()> begin = {};
   };
 
   // The owner's members are complete before start(), and live until stop().
