@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <tuple>
 
 #include "base/text.hpp"
@@ -114,7 +115,8 @@ bool set_side(Side& side, const std::string& value, std::int64_t time_ms, const 
     side.time_ms = time_ms;
     return false;
   }
-  const std::int64_t edge = std::max(side.version.edge, above) + 1;
+  std::int64_t edge = std::max(side.version.edge, above);
+  if (edge < std::numeric_limits<std::int64_t>::max()) ++edge;  // of a database edited by hand
   side = {true, value, time_ms, {side.version.cloud, edge}, by};
   return true;
 }
