@@ -12,7 +12,7 @@ function(fuzz_target name)
     target_sources(${name}_fuzz PRIVATE fuzz/replay.cpp)
     add_test(NAME fuzz.${name}
       COMMAND ${name}_fuzz ${${name}_fuzz_flags} ${CMAKE_CURRENT_SOURCE_DIR}/data/corpus/${name})
-    set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 120)
+    set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 240)
   endif()
 endfunction()
 
