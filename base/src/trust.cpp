@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <vector>
 
 #include "base/log.hpp"
@@ -72,6 +74,14 @@ std::string objection(const fs::path& path, const struct stat& file, Trust how) 
   return "";
 }
 
+// Whether it was not said of this path before: passwords are read at every connect and request.
+bool is_news(const fs::path& path) {
+  static std::mutex mutex;  // guards said
+  static std::set<fs::path> said;
+  const std::lock_guard lock(mutex);
+  return said.insert(path).second;
+}
+
 Status judge(const fs::path& path, const struct stat& file, Trust how) {
   const bool is_folder = how == Trust::folder || how == Trust::shared_folder;
   if (is_folder && !S_ISDIR(file.st_mode)) {
@@ -80,7 +90,7 @@ Status judge(const fs::path& path, const struct stat& file, Trust how) {
   if (std::string wrong = objection(path, file, how); !wrong.empty()) {
     return Status(Code::refused, cat(path.string(), ": not trusted: ", wrong));
   }
-  if (how == Trust::secret && (file.st_mode & S_IROTH) != 0) {
+  if (how == Trust::secret && (file.st_mode & S_IROTH) != 0 && is_news(path)) {
     log_warning(cat(path.string(), ": everybody on this machine may read this secret; chmod o-r ",
                     path.string()));
   }

@@ -70,6 +70,17 @@ TEST_F(Trusting, WhatAnotherUserOwnsIsRefused) {
   EXPECT_EQ(FileLock::take(secret).status().code(), Code::refused);
 }
 
+// A password is read at every connect and every request, and Kubernetes mounts secrets 0644.
+TEST_F(Trusting, ASecretThatEverybodyMayReadIsSaidOnce) {
+  const auto secret = file("password", 0644);
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(read_trusted(secret, Trust::secret).ok());
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const auto first = log.find("everybody on this machine may read this secret");
+  ASSERT_NE(first, log.npos);
+  EXPECT_EQ(log.find("everybody on this machine", first + 1), log.npos) << log;
+}
+
 TEST_F(Trusting, AGroupMayWriteWhereItIsOurs) {
   set_mode(folder_, 02775);
   give(folder_, 0, ::getegid());

@@ -21,7 +21,7 @@ enum class Trust : std::uint8_t {
   // bit keeps what is ours, as in /tmp; or it is shared with a group of ours by its owner.
   shared_folder,
   file,    // believed as it is, and no secret: a certificate, a database
-  secret,  // as file; where everybody may read it, that is logged with the remedy
+  secret,  // as file; where everybody may read it, that is logged once, with the remedy
 };
 
 // refused: it is not ours, or others may write to it; the text has path, owner, mode and remedy.
