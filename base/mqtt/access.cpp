@@ -2,22 +2,13 @@
 
 #include <utility>
 
-#include "base/file.hpp"
+#include "base/access.hpp"
 #include "base/mqtt.hpp"
 #include "base/text.hpp"
 
 namespace base {
 
 namespace {
-
-constexpr std::size_t max_pem_bytes = 4u << 20;  // a system's bundle of CAs is 220 kB
-
-Status readable(std::string_view name, const std::string& file, Trust how) {
-  if (file.empty()) return Status();
-  const auto content = read_trusted(file, how, max_pem_bytes);
-  if (content) return Status();
-  return Status(content.status().code(), cat(name, ": ", content.status().text()));
-}
 
 // Without an error handler: Paho 1.2 calls it on a copy that is gone by then.
 ::mqtt::ssl_options tls_options(const MqttAccess& access) {
@@ -53,27 +44,23 @@ Status check_mqtt_form(const MqttAccess& access, const MqttNames& names) {
     return Status(Code::invalid, cat(names.ca, ", ", names.certificate, " and ", names.key,
                                      " need an ssl:// URL, not ", access.url));
   }
-  if (access.certificate.empty() != access.key.empty()) {
-    return Status(Code::invalid, cat(names.certificate, " and ", names.key,
-                                     " go together: one of them is missing"));
-  }
-  return Status();
+  return check_both(names.certificate, access.certificate, names.key, access.key);
 }
 
 Status check_mqtt_files(const MqttAccess& access, const MqttNames& names) {
-  Status status = readable(names.ca, access.ca, Trust::file);
-  if (status.ok()) status = readable(names.certificate, access.certificate, Trust::file);
-  if (status.ok()) status = readable(names.key, access.key, Trust::secret);
-  if (status.ok()) status = readable(names.password, access.password_file, Trust::secret);
+  Status status = check_file(names.ca, access.ca, Trust::file);
+  if (status.ok()) status = check_file(names.certificate, access.certificate, Trust::file);
+  if (status.ok()) status = check_file(names.key, access.key, Trust::secret);
+  if (status.ok()) status = check_file(names.password, access.password_file, Trust::secret);
   return status;
 }
 
 Status enter_mqtt(::mqtt::connect_options_builder& builder, const MqttAccess& access) {
   std::string password = access.password;
   if (!access.password_file.empty()) {
-    auto text = read_trusted(access.password_file, Trust::secret);
-    if (!text) return text.status();
-    password = text->substr(0, text->find_first_of("\r\n"));
+    auto read = read_password(access.password_file);
+    if (!read) return read.status();
+    password = std::move(*read);
   }
   if (!access.user.empty()) builder.user_name(access.user).password(password);
   if (is_mqtt_tls(access.url)) builder.ssl(tls_options(access));

@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 
-#include "base/file.hpp"
+#include "base/access.hpp"
 #include "base/text.hpp"
 
 namespace base {
@@ -76,13 +77,6 @@ bool never(long status) {
   return std::ranges::find(about_this_one, status) != std::end(about_this_one);
 }
 
-Status usable(std::string_view name, const std::string& file, Trust how) {
-  if (file.empty()) return Status();
-  const auto content = read_trusted(file, how, 4u << 20);
-  if (content) return Status();
-  return Status(content.status().code(), cat(name, ": ", content.status().text()));
-}
-
 }  // namespace
 
 Status check_post_form(std::string_view url, const PostAccess& access, const PostNames& names) {
@@ -90,22 +84,18 @@ Status check_post_form(std::string_view url, const PostAccess& access, const Pos
   if (!start.starts_with("http://") && !start.starts_with("https://")) {
     return Status(Code::invalid, cat(url, " is neither http:// nor https://"));
   }
-  if (access.certificate.empty() != access.key.empty()) {
-    return Status(Code::invalid, cat(names.certificate, " and ", names.key,
-                                     " go together: one of them is missing"));
+  Status status = check_both(names.certificate, access.certificate, names.key, access.key);
+  if (status.ok()) {
+    status = check_both(names.user, access.user, names.password, access.password_file);
   }
-  if (access.user.empty() != access.password_file.empty()) {
-    return Status(Code::invalid,
-                  cat(names.user, " and ", names.password, " go together: one of them is missing"));
-  }
-  return Status();
+  return status;
 }
 
 Status check_post_files(const PostAccess& access, const PostNames& names) {
-  Status status = usable(names.ca, access.ca, Trust::file);
-  if (status.ok()) status = usable(names.certificate, access.certificate, Trust::file);
-  if (status.ok()) status = usable(names.key, access.key, Trust::secret);
-  if (status.ok()) status = usable(names.password, access.password_file, Trust::secret);
+  Status status = check_file(names.ca, access.ca, Trust::file);
+  if (status.ok()) status = check_file(names.certificate, access.certificate, Trust::file);
+  if (status.ok()) status = check_file(names.key, access.key, Trust::secret);
+  if (status.ok()) status = check_file(names.password, access.password_file, Trust::secret);
   return status;
 }
 
@@ -151,16 +141,23 @@ void Post::Handle::set_access() {
   }
 }
 
+// Before each request: only whose the files are. What is in them libcurl reads when it connects.
 Status Post::Handle::set_password() {
-  Status status = check_post_files(access, {"CA", "certificate", "key", "user", "password file"});
-  if (!status.ok() || access.user.empty()) return status;
-  const auto text = read_trusted(access.password_file, Trust::secret);
-  if (!text) return text.status();
-  const std::string password = text->substr(0, text->find_first_of("\r\n"));
+  for (const auto& [name, file, how] : {std::tuple("CA", &access.ca, Trust::file),
+                                        {"certificate", &access.certificate, Trust::file},
+                                        {"key", &access.key, Trust::secret}}) {
+    const Status status = file->empty() ? Status() : trusted(*file, how);
+    if (!status.ok()) return Status(status.code(), cat(name, ": ", status.text()));
+  }
+  if (access.user.empty()) return Status();
+  const auto password = read_password(access.password_file);
+  if (!password) {
+    return Status(password.status().code(), cat("password file: ", password.status().text()));
+  }
   library().setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
   library().setopt(curl, CURLOPT_USERNAME, access.user.c_str());
-  library().setopt(curl, CURLOPT_PASSWORD, password.c_str());
-  return status;
+  library().setopt(curl, CURLOPT_PASSWORD, password->c_str());
+  return Status();
 }
 
 Post::Post(PostAccess access, std::chrono::milliseconds whole, std::function<bool()> stopped)
