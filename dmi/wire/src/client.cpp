@@ -284,9 +284,8 @@ class GrpcManagerClient final : public ManagerClient {
                     Registration registration = from_proto(response);
                     const auto& metadata = context.GetServerInitialMetadata();
                     registration.extended = metadata.contains(extended_key);
-                    if (const auto told = metadata.find(registration_key); told != metadata.end()) {
-                      base::parse_int(std::string_view(told->second.data(), told->second.size()),
-                                      registration.number);
+                    if (const auto told = metadata_of(metadata, registration_key)) {
+                      base::parse_int(*told, registration.number);
                     }
                     client_.set_extended(registration.extended);
                     done(std::move(registration));

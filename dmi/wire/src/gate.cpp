@@ -9,11 +9,9 @@ namespace dmi::wire {
 
 Caller Gate::caller_of(const grpc::ServerContextBase& context) const {
   Caller caller = acceptor_.caller_of(context.peer());
-  const auto told = context.client_metadata().find(instance_key);
+  const auto told = metadata_of(context.client_metadata(), instance_key);
   // 128 bits in hex; whatever else comes there is not ours.
-  if (told != context.client_metadata().end() && told->second.size() == 32) {
-    caller.instance.assign(told->second.data(), told->second.size());
-  }
+  if (told && told->size() == 32) caller.instance = *told;
   return caller;
 }
 

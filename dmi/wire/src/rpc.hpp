@@ -4,7 +4,9 @@
 #include <grpcpp/support/status.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/status.hpp"
 
@@ -30,6 +32,14 @@ inline constexpr const char* registration_key = "mapper-framework-registration";
 // Metadata of the calls of a mapper of ours to an edge core of ours, and of MapperRegister to any:
 // its process' base::instance().
 inline constexpr const char* instance_key = "mapper-framework-instance";
+
+// What a peer's metadata has under a key; nullopt: nothing. Valid as long as the metadata.
+template <class Metadata>
+std::optional<std::string_view> metadata_of(const Metadata& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) return std::nullopt;
+  return std::string_view(found->second.data(), found->second.size());
+}
 
 // The table stands in dmi/wire/dmi.hpp. Texts gRPC could not send (not UTF-8) are repaired.
 grpc::Status to_grpc(const base::Status& status);

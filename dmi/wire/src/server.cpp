@@ -66,16 +66,10 @@ Status check(const char* what, const ObjectId& id, std::size_t properties = 0) {
                                          " properties, at most ", max_properties));
 }
 
-std::optional<std::string_view> metadata_of(const Context& context, const char* key) {
-  const auto& all = context.client_metadata();
-  const auto found = all.find(key);
-  if (found == all.end()) return std::nullopt;
-  return std::string_view(found->second.data(), found->second.size());
-}
-
 std::int64_t registration_of(const Context& context) {
   std::int64_t number = 0;
-  if (const auto text = metadata_of(context, registration_key)) base::parse_int(*text, number);
+  if (const auto text = metadata_of(context.client_metadata(), registration_key))
+    base::parse_int(*text, number);
   return number;
 }
 
@@ -99,7 +93,7 @@ class ManagerService final : public v1beta1::DeviceManagerService::CallbackServi
   Reactor* MapperRegister(Context* context, const v1beta1::MapperRegisterRequest* request,
                           v1beta1::MapperRegisterResponse* response) override {
     Caller caller = gate_.caller_of(*context);
-    if (const auto ours = metadata_of(*context, extended_key)) {
+    if (const auto ours = metadata_of(context->client_metadata(), extended_key)) {
       context->AddInitialMetadata(extended_key, "1");
       caller.ordered = *ours == ordered_value;
     }
