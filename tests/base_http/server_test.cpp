@@ -1,12 +1,12 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <future>
 #include <thread>
 
 #include "base/file.hpp"
 #include "base/http.hpp"
 #include "client.hpp"
+#include "support/on_loop.hpp"
 
 namespace base::http {
 namespace {
@@ -75,12 +75,7 @@ class ServerTest : public testing::Test {
 
   template <class Do>
   void on_loop(Do what) {
-    std::promise<void> done;
-    loop_.post([&] {
-      what();
-      done.set_value();
-    });
-    done.get_future().wait();
+    test_support::run_on(loop_, what);
   }
   template <class Condition>
   bool wait_until(Condition condition) {

@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 
 #include <functional>
-#include <future>
 #include <thread>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "support/on_loop.hpp"
 #include "support/process.hpp"
 
 namespace devicetwin {
@@ -34,14 +34,7 @@ class PrivateBrokerTest : public ::testing::Test {
     thread_.join();
   }
 
-  void on_loop(const std::function<void()>& task) {
-    std::promise<void> done;
-    loop_.post([&] {
-      task();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& task) { test_support::run_on(loop_, task); }
   base::Status try_start(Broker::Settings settings) {
     base::Status status;
     on_loop([&] {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -12,6 +11,7 @@
 #include "base/text.hpp"
 #include "devicetwin/core/fixture.hpp"
 #include "devicetwin/event_bus.hpp"
+#include "support/on_loop.hpp"
 #include "support/process.hpp"
 
 namespace devicetwin::test {
@@ -36,14 +36,7 @@ class BusTest : public ::testing::Test {
     thread_.join();
   }
 
-  void on_loop(const std::function<void()>& task) {
-    std::promise<void> done;
-    loop_.post([&] {
-      task();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& task) { test_support::run_on(loop_, task); }
   // options: more lines of mosquitto.conf, after the listener's.
   void start_broker(const std::string& options = "allow_anonymous true\n") {
     const std::string config =

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <future>
 #include <thread>
 
 #include "base/file.hpp"
@@ -11,6 +10,7 @@
 #include "certificates.hpp"
 #include "devicetwin/kube_api.hpp"
 #include "support.hpp"
+#include "support/on_loop.hpp"
 
 namespace devicetwin {
 namespace {
@@ -51,12 +51,7 @@ class KubeApiTest : public testing::Test {
   }
   template <class Do>
   void on_loop(Do what) {
-    std::promise<void> done;
-    loop_.post([&] {
-      what();
-      done.set_value();
-    });
-    done.get_future().wait();
+    test_support::run_on(loop_, what);
   }
   // Head and body of the answer.
   std::string ask(const std::string& first_line, const std::string& headers = "",

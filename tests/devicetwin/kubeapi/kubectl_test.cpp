@@ -9,13 +9,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <future>
 #include <thread>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "devicetwin/kube_api.hpp"
 #include "support.hpp"
+#include "support/on_loop.hpp"
 
 namespace devicetwin {
 namespace {
@@ -140,12 +140,7 @@ class KubectlTest : public testing::TestWithParam<Program> {
   }
   template <class Do>
   void on_loop(Do what) {
-    std::promise<void> done;
-    loop_.post([&] {
-      what();
-      done.set_value();
-    });
-    done.get_future().wait();
+    test_support::run_on(loop_, what);
   }
   void write(const char* file, const std::string& text) {
     ASSERT_TRUE(base::write_file(folder_ / file, text, 0700).ok());

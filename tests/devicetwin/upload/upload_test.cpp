@@ -5,13 +5,13 @@
 
 #include <atomic>
 #include <functional>
-#include <future>
 #include <thread>
 
 #include "base/file.hpp"
 #include "base/http.hpp"
 #include "base/text.hpp"
 #include "dmi/json.hpp"
+#include "support/on_loop.hpp"
 #include "support/process.hpp"
 
 namespace devicetwin {
@@ -35,14 +35,7 @@ class UploadTest : public ::testing::Test {
     loop_.stop();
     thread_.join();
   }
-  void on_loop(const std::function<void()>& task) {
-    std::promise<void> done;
-    loop_.post([&] {
-      task();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& task) { test_support::run_on(loop_, task); }
   // Answers with what status_of says for the n-th request; 0: never.
   void listen(std::function<int(std::size_t)> status_of = [](std::size_t) { return 204; }) {
     on_loop([&] {

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <future>
 #include <thread>
 
 #include "base/file.hpp"
@@ -11,6 +10,7 @@
 #include "outlets/mqtt.hpp"
 #include "support.hpp"
 #include "support/certificates.hpp"
+#include "support/on_loop.hpp"
 
 namespace gige {
 namespace {
@@ -30,14 +30,7 @@ class LoginTest : public testing::Test {
     loop_.stop();
     thread_.join();
   }
-  void on_loop(const std::function<void()>& task) {
-    std::promise<void> done;
-    loop_.post([&] {
-      task();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& task) { test_support::run_on(loop_, task); }
   void start_private_broker() {
     thread_ = std::thread([this] { loop_.run(); });
     on_loop([this] {
