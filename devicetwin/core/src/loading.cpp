@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 
 #include "dmi/crd.hpp"
@@ -41,8 +42,12 @@ std::vector<ReadObject> read_all(std::span<const Object> objects) {
   std::vector<std::jthread> others;
   const std::size_t threads =
       std::min<std::size_t>(most_threads, std::thread::hardware_concurrency());
-  while (others.size() + 1 < std::min(threads, objects.size() / worth_a_thread)) {
-    others.emplace_back(work);
+  try {
+    while (others.size() + 1 < std::min(threads, objects.size() / worth_a_thread)) {
+      others.emplace_back(work);
+    }
+  } catch (const std::system_error&) {
+    // No thread to be had: those that are there do it all.
   }
   work();
   others.clear();

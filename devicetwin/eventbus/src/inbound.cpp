@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <system_error>
 #include <thread>
 
 #include "dispatcher.hpp"
@@ -96,18 +97,24 @@ void Inbound::arrived(Message message) {
   if (!take(message)) refuse(topic);
 }
 
+// Paho's thread alone comes here. false: there is no thread to be had.
+bool Inbound::has_reader() {
+  if (reader_->thread.joinable()) return true;
+  try {
+    reader_->thread = std::thread([this] {
+      reader_->run(*lane_, *events_, [this](const std::string& topic) { refuse(topic); });
+    });
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
 bool Inbound::take(Message& message) {
+  if (message.payload.size() > large_bytes && !has_reader()) return false;
   const Reader::Taken taken = reader_->take(message);
   if (taken == Reader::Taken::full) return false;
-  if (taken == Reader::Taken::yes) {
-    // Paho's thread alone comes here.
-    if (!reader_->thread.joinable()) {
-      reader_->thread = std::thread([this] {
-        reader_->run(*lane_, *events_, [this](const std::string& topic) { refuse(topic); });
-      });
-    }
-    return true;
-  }
+  if (taken == Reader::Taken::yes) return true;
   const std::size_t bytes = message.payload.size();
   return lane_->post(bytes, [events = events_, message = std::move(message)] {
     events->message(message.topic, message.payload, message.retained);

@@ -61,6 +61,7 @@ class Inbound {
 
  private:
   struct Reader;
+  bool has_reader();
   bool take(Message& message);
   void refuse(const std::string& topic);
 
